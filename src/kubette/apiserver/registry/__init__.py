@@ -1,0 +1,45 @@
+"""The rules of each kind: defaulting, validation, allocation, subresources.
+
+``strategy_for(kind)`` gives the one shared strategy of a kind, built when first asked for; kinds
+without rules of their own get the generic one. The table below is the whole wiring.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from kubette.api.kinds import Kind
+from kubette.apiserver.registry import config as _config
+from kubette.apiserver.registry.base import Strategy
+from kubette.apiserver.registry.config import RegistryConfig, TokenClaims
+
+__all__ = ["RegistryConfig", "Strategy", "TokenClaims", "configure", "strategy_for"]
+
+#: group resource → module:class, relative to this package.
+_STRATEGIES = {
+}
+
+_built: dict[str, Strategy] = {}
+
+
+def strategy_for(kind: Kind) -> Strategy:
+    """The shared strategy of ``kind``: the same instance for every caller."""
+    key = f"{kind.group_resource}/{kind.version}"
+    strategy = _built.get(key)
+    if strategy is None:
+        where = _STRATEGIES.get(kind.group_resource)
+        strategy = _load(where)(kind) if where else Strategy(kind)
+        _built[key] = strategy
+    return strategy
+
+
+def configure(config: RegistryConfig) -> None:
+    """Put ``config`` in force. Strategies built before are dropped with what they had allocated."""
+    _config.replace(config)
+    _built.clear()
+
+
+def _load(where: str) -> type[Strategy]:
+    module, name = where.split(":")
+    cls: type[Strategy] = getattr(import_module(f"{__name__}.{module}"), name)
+    return cls
