@@ -84,8 +84,8 @@ def api_resource_list(group: str, version: str, extra: Sequence[Kind] = ()) -> D
 def builtin(path: str, form: str) -> bytes | None:
     """The encoded document for a path such as ``/apis/apps/v1`` where only built-in kinds are served.
 
-    ``form`` is ``v2``, ``v2beta1`` (both only for ``/api`` and ``/apis``) or ``plain``. ``/api`` in plain form
-    depends on the address and is not answered here."""
+    ``form`` is ``v2``, ``v2beta1`` (both only for ``/api`` and ``/apis``) or ``plain``. ``/api`` in plain
+    form depends on the address and is not answered here."""
     import orjson
 
     parts = path.strip("/").split("/")
@@ -111,7 +111,7 @@ def _aggregated(version: str, tree: dict[str, dict[str, list[Kind]]]) -> Documen
         "metadata": {},
         "items": [
             {
-                "metadata": {"name": group, "creationTimestamp": None} if group else {"creationTimestamp": None},
+                "metadata": {"name": group} if group else {},
                 "versions": [
                     {
                         "version": v,
