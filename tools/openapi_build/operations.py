@@ -1,8 +1,8 @@
 """The operations of the API, generated from the table of kinds, in a form that v2 and v3 are emitted from.
 
-The schema package has definitions but no paths. Clients need paths for more than reading: kubectl looks at the
-parameters of PATCH to learn whether a kind supports ``fieldValidation`` and ``dryRun``, and finds the kind by
-``x-kubernetes-group-version-kind``. Watch paths (``/api/v1/watch/…``, deprecated) are left out.
+The schema package has definitions but no paths. Clients need paths for more than reading: kubectl looks at
+the parameters of PATCH to learn whether a kind supports ``fieldValidation`` and ``dryRun``, and finds the
+kind by ``x-kubernetes-group-version-kind``. Watch paths (``/api/v1/watch/…``, deprecated) are left out.
 """
 
 from __future__ import annotations

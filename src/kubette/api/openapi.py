@@ -1,7 +1,7 @@
 """The OpenAPI documents that a server hands out, as ready bytes.
 
-They are written at build time (``tools/build_hook.py``) and read from the package's data on first use. Each is
-kept compressed, as most clients take it; ``plain()`` is for those that don't.
+They are written at build time (``tools/build_hook.py``) and read from the package's data on first use. Each
+is kept compressed, as most clients take it; ``plain()`` is for those that don't.
 """
 
 from __future__ import annotations
