@@ -1,0 +1,134 @@
+"""``kubette doctor``: what this machine lacks to run a cluster, and how to get it.
+
+Each check is a row: a name, a probe and the remedy. Probes only look, or try in a namespace of a short-lived
+child; they change nothing. ``missing()`` is what ``up`` asks before it touches anything.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import click
+
+NETLINK_NETFILTER = 12
+CGROUP_ROOT = Path("/sys/fs/cgroup")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """``probe`` returns None when all is well, else what is wrong in a few words."""
+
+    name: str
+    probe: Callable[[], str | None]
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    name: str
+    ok: bool
+    problem: str = ""
+    remedy: str = ""
+
+
+def _root() -> str | None:
+    return None if os.geteuid() == 0 else f"running as uid {os.geteuid()}"
+
+
+def _program(*names: str) -> Callable[[], str | None]:
+    def probe() -> str | None:
+        return None if any(map(shutil.which, names)) else f"no {' or '.join(names)} in PATH"
+
+    return probe
+
+
+def _oci_runtime() -> str | None:
+    """crun refuses cgroup v1 and hybrid hierarchies; runc takes all."""
+    if shutil.which("runc"):
+        return None
+    unified = (CGROUP_ROOT / "cgroup.controllers").exists()
+    if shutil.which("crun"):
+        return None if unified else "crun alone cannot run on cgroup v1 or hybrid"
+    return "no runc or crun in PATH"
+
+
+def _nftables() -> str | None:
+    try:
+        socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER).close()
+    except OSError as error:
+        return f"the kernel has no netfilter netlink: {error.strerror}"
+    return None
+
+
+def _overlayfs() -> str | None:
+    return None if "\toverlay\n" in Path("/proc/filesystems").read_text() else "the kernel has no overlayfs"
+
+
+def _namespaces() -> str | None:
+    """Make one of each kind in a child that ends at once."""
+    tool = shutil.which("unshare")
+    if tool is None:
+        return "no unshare in PATH"
+    tried = subprocess.run([tool, "-n", "-m", "-p", "-i", "-u", "-f", "true"], capture_output=True, text=True)
+    return None if tried.returncode == 0 else tried.stderr.strip() or "unshare failed"
+
+
+def _cgroups() -> str | None:
+    if (CGROUP_ROOT / "cgroup.controllers").exists() or (CGROUP_ROOT / "memory").is_dir():
+        return None
+    return f"no cgroup controllers are mounted below {CGROUP_ROOT}"
+
+
+def _python() -> str | None:
+    return None if sys.version_info >= (3, 11) else f"Python {sys.version.split()[0]} is too old"
+
+
+CHECKS: Sequence[Check] = (
+    Check("root", _root, "run it as root, such as with sudo"),
+    Check("python", _python, "use Python 3.11 or later"),
+    Check("nftables", _nftables, "use a kernel with CONFIG_NF_TABLES (Debian's has it)"),
+    Check("overlayfs", _overlayfs, "load it with: modprobe overlay"),
+    Check("namespaces", _namespaces, "run it where namespaces may be made: not in an unprivileged container"),
+    Check("cgroups", _cgroups, "mount the cgroup controllers; systemd does so at boot"),
+    Check("oci-runtime", _oci_runtime, "apt-get install runc"),
+    Check("conmon", _program("conmon"), "apt-get install conmon"),
+    Check("skopeo", _program("skopeo"), "apt-get install skopeo"),
+    Check("umoci", _program("umoci"), "apt-get install umoci"),
+)
+
+
+def examine(checks: Sequence[Check] = CHECKS) -> list[Finding]:
+    """Every check's outcome, in order."""
+    out = []
+    for check in checks:
+        problem = check.probe()
+        out.append(Finding(check.name, problem is None, problem or "", check.remedy if problem else ""))
+    return out
+
+
+def missing(checks: Sequence[Check] = CHECKS) -> str | None:
+    """One sentence on what the machine lacks; None when it lacks nothing."""
+    lacks = [f"{f.name} ({f.problem}; {f.remedy})" for f in examine(checks) if not f.ok]
+    return f"this machine cannot run kubette, it lacks: {', '.join(lacks)}" if lacks else None
+
+
+@click.command("doctor")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="How to print it.")
+def command(output: str) -> None:
+    """Say what this machine lacks to run a cluster, and how to get it. Exits 1 when it lacks something."""
+    findings = examine()
+    if output == "json":
+        click.echo(json.dumps([asdict(f) for f in findings]))
+    else:
+        for f in findings:
+            click.echo(f"ok    {f.name}" if f.ok else f"LACKS {f.name}: {f.problem}\n      → {f.remedy}")
+    if not all(f.ok for f in findings):
+        raise SystemExit(1)

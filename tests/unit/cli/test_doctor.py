@@ -1,0 +1,52 @@
+"""What the doctor says of a machine that lacks something, and of one that lacks nothing."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from kubette.cli import doctor
+from kubette.cli.main import main
+
+GOOD = doctor.Check("conmon", lambda: None, "apt-get install conmon")
+BAD = doctor.Check("runc", lambda: "no runc in PATH", "apt-get install runc")
+
+
+def test_one_sentence_names_each_lack_and_its_remedy() -> None:
+    assert doctor.missing([GOOD]) is None
+    assert doctor.missing([GOOD, BAD]) == (
+        "this machine cannot run kubette, it lacks: runc (no runc in PATH; apt-get install runc)"
+    )
+
+
+def test_the_command_fails_and_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor.examine, "__defaults__", ((GOOD, BAD),))
+    result = CliRunner().invoke(main, ["doctor"])
+    assert result.exit_code == 1
+    assert result.output == "ok    conmon\nLACKS runc: no runc in PATH\n      → apt-get install runc\n"
+    as_json = json.loads(CliRunner().invoke(main, ["doctor", "-o", "json"]).output)
+    assert [(f["name"], f["ok"]) for f in as_json] == [("conmon", True), ("runc", False)]
+
+
+def test_crun_alone_does_not_do_on_hybrid_cgroups(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    root = tmp_path_factory.mktemp("cgroup")
+    monkeypatch.setattr(doctor, "CGROUP_ROOT", root)
+    monkeypatch.setattr(doctor.shutil, "which", lambda name: "/usr/bin/crun" if name == "crun" else None)
+    oci = next(c for c in doctor.CHECKS if c.name == "oci-runtime")
+    assert oci.probe() == "crun alone cannot run on cgroup v1 or hybrid"
+    (root / "cgroup.controllers").touch()
+    assert oci.probe() is None
+
+
+def test_an_unknown_command_is_one_clear_error() -> None:
+    result = CliRunner().invoke(main, ["nonsense"])
+    assert result.exit_code == 2
+    assert "No such command 'nonsense'" in result.output
+
+
+def test_version_names_the_kubernetes_it_speaks() -> None:
+    assert json.loads(CliRunner().invoke(main, ["version", "-o", "json"]).output)["kubernetes"] == "v1.36.0"
