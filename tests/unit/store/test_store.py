@@ -127,7 +127,7 @@ asyncio.run(main())
 """
 
 
-async def test_kill_9_in_a_loop_loses_no_acknowledged_write(tmp_path: Path) -> None:
+def test_kill_9_in_a_loop_loses_no_acknowledged_write(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     newest = 0
     for round_ in range(5):
@@ -146,12 +146,16 @@ async def test_kill_9_in_a_loop_loses_no_acknowledged_write(tmp_path: Path) -> N
                 acknowledged["w" + name] = (int(rev), int(n))
         child.wait()
         child.stdout.close()
-        store = await _open(path)
-        for name, (rev, n) in acknowledged.items():
-            entry = store.get("pods", "ns", name)
-            assert entry is not None and entry.rev >= rev, f"{name}: {rev} was acknowledged and is lost"
-            if entry.rev == rev:
-                assert entry.value == b"%d %d" % (rev, n), "half applied"
-        assert store.rev > newest
-        newest = store.rev
-        store.close()
+        newest = asyncio.run(_survived(path, acknowledged, newest))
+
+
+async def _survived(path: Path, acknowledged: dict[str, tuple[int, int]], newest: int) -> int:
+    store = await _open(path)
+    for name, (rev, n) in acknowledged.items():
+        entry = store.get("pods", "ns", name)
+        assert entry is not None and entry.rev >= rev, f"{name}: {rev} was acknowledged and is lost"
+        if entry.rev == rev:
+            assert entry.value == b"%d %d" % (rev, n), "half applied"
+    assert store.rev > newest
+    store.close()
+    return store.rev

@@ -122,7 +122,7 @@ class Strategy:
     def finalizers_on_create(self, obj: Object) -> list[str]:
         return []
 
-    def connect(self, sub: str, parent: Object, body: Object, ctx: Context) -> "SubresourceResult | None":
+    def connect(self, sub: str, parent: Object, body: Object, ctx: Context) -> SubresourceResult | None:
         """POST/PUT to a subresource that is neither status nor scale (binding, eviction, token, …).
 
         Return what to write and what to answer; None when the kind does not handle it."""
