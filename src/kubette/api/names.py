@@ -47,7 +47,9 @@ _ENV_VAR_MSG = (
     "a valid environment variable name must consist of alphabetic characters, digits, '_', '-', or '.', "
     "and must not start with a digit"
 )
-_RELAXED_ENV_VAR_MSG = "a valid environment variable name must consist only of printable ASCII characters other than '='"
+_RELAXED_ENV_VAR_MSG = (
+    "a valid environment variable name must consist only of printable ASCII characters other than '='"
+)
 _EMPTY = "must be non-empty"
 
 

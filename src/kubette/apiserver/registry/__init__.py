@@ -16,7 +16,7 @@ from kubette.apiserver.registry.config import RegistryConfig, TokenClaims
 __all__ = ["RegistryConfig", "Strategy", "TokenClaims", "configure", "strategy_for"]
 
 #: group resource → module:class, relative to this package.
-_STRATEGIES = {
+_STRATEGIES: dict[str, str] = {
 }
 
 _built: dict[str, Strategy] = {}
