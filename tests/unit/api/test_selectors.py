@@ -22,7 +22,10 @@ def test_labels(text: str, picked: bool) -> None:
     assert parse_labels(text).matches(KUBIA) is picked
 
 
-@pytest.mark.parametrize("text", ["a in", "a in (", "a=b=c", "a,,b", "=x", "a/b/c=d", "x in (a b)", "a=-bad-", "n>x", "()"])
+MALFORMED = ["a in", "a in (", "a=b=c", "a,,b", "=x", "a/b/c=d", "x in (a b)", "a=-bad-", "n>x", "()"]
+
+
+@pytest.mark.parametrize("text", MALFORMED)
 def test_malformed_labels_are_refused(text: str) -> None:
     with pytest.raises(ValueError):
         parse_labels(text)
