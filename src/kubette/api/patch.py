@@ -1,0 +1,166 @@
+"""The three kinds of PATCH: JSON patch, JSON merge patch and strategic merge patch. Pure.
+
+Sources: RFC 6902, RFC 7396, and Kubernetes' strategic merge
+(https://github.com/kubernetes/community/blob/master/contributors/devel/sig-api-machinery/strategic-merge-patch.md).
+The original is never changed. Errors are ``BadRequest`` for a malformed patch, ``Invalid`` (422) for one that
+does not apply, as upstream answers.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+from kubette.api import schema
+from kubette.api.errors import BadRequest, Invalid
+
+Obj = dict[str, Any]
+
+MAX_JSON_PATCH_OPERATIONS = 10_000
+_DIRECTIVE = "$patch"
+_RETAIN = "$retainKeys"
+_ORDER = "$setElementOrder/"
+_DELETE = "$deleteFromPrimitiveList/"
+
+
+def json_patch(original: Obj, operations: Any) -> Obj:
+    """RFC 6902. The operations apply all or not at all."""
+    import jsonpatch
+
+    if not isinstance(operations, list):
+        raise BadRequest("json: cannot unmarshal object into Go value of type jsonpatch.Patch")
+    if len(operations) > MAX_JSON_PATCH_OPERATIONS:
+        raise BadRequest(
+            f"The allowed maximum operations in a JSON patch is {MAX_JSON_PATCH_OPERATIONS}, got {len(operations)}"
+        )
+    try:
+        patched = jsonpatch.JsonPatch(operations).apply(original)
+    except jsonpatch.InvalidJsonPatch as error:
+        raise BadRequest(f"error decoding patch: {error}") from error
+    except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, TypeError, KeyError) as error:
+        raise Invalid(f"the server rejected our request due to an error in our request: {error}") from error
+    if not isinstance(patched, dict):
+        raise Invalid("the server rejected our request due to an error in our request: the patch left no object")
+    return patched
+
+
+def merge_patch(original: Any, patch: Any) -> Any:
+    """RFC 7396: null deletes, objects merge, everything else replaces."""
+    if not isinstance(patch, dict):
+        return copy.deepcopy(patch)
+    out = dict(original) if isinstance(original, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            out.pop(key, None)
+        else:
+            out[key] = merge_patch(out.get(key), value)
+    return out
+
+
+def strategic_merge(definition: str, original: Obj, patch: Any) -> Obj:
+    """``patch`` applied to ``original``, lists merged as the schema ``definition`` (a kind's) says."""
+    if not isinstance(patch, dict):
+        raise BadRequest("invalid patch: it must be an object")
+    return _map(definition, original, patch)
+
+
+def _map(definition: str, original: Obj, patch: Obj) -> Obj:
+    match patch.get(_DIRECTIVE):
+        case None | "merge":
+            pass
+        case "replace":
+            return {k: v for k, v in patch.items() if k != _DIRECTIVE}
+        case "delete":
+            return {}
+        case other:
+            raise BadRequest(f"Unknown patch type: {other}")
+    out = dict(original)
+    retain = patch.get(_RETAIN)
+    if retain is not None:
+        if not isinstance(retain, list) or not all(isinstance(k, str) for k in retain):
+            raise BadRequest("invalid patch format of retainKeys: not an array of strings")
+        lost = [k for k in patch if not k.startswith("$") and k not in retain]
+        if lost:
+            raise BadRequest("element in patch but not in the retainKeys list")
+        out = {k: v for k, v in out.items() if k in retain}
+    for key, value in patch.items():
+        if key.startswith("$"):
+            continue
+        if value is None:
+            out.pop(key, None)
+        else:
+            out[key] = _field(definition, key, out.get(key), value, patch.get(_ORDER + key))
+    for key, values in patch.items():
+        name = key.removeprefix(_DELETE)
+        if name != key and isinstance(out.get(name), list):
+            out[name] = [v for v in out[name] if v not in _list_of(values, key)]
+        name = key.removeprefix(_ORDER)
+        if name != key and name not in patch and isinstance(out.get(name), list):
+            meta = schema.field_meta(definition, name)
+            out[name] = _ordered(out[name], _list_of(values, key), out[name], meta.merge_key if meta else "")
+    return out
+
+
+def _list_of(value: Any, where: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise BadRequest(f"invalid patch: {where} must be an array")
+    return value
+
+
+def _field(definition: str, name: str, old: Any, new: Any, order: Any) -> Any:
+    meta = schema.field_meta(definition, name)
+    strategies: Sequence[str] = meta.strategies if meta else ()
+    inner = meta.definition if meta else ""
+    if isinstance(new, dict):
+        base = old if isinstance(old, dict) and "replace" not in strategies else {}
+        if meta is not None and meta.shape == "map" and inner:
+            return {**base, **{k: _map(inner, base.get(k) or {}, v) for k, v in new.items() if isinstance(v, dict)}}
+        return _map(inner, base, new)
+    if isinstance(new, list) and "merge" in strategies and meta is not None:
+        before = old if isinstance(old, list) else []
+        merged = _merge_list(inner, meta.merge_key, before, new, name)
+        return merged if order is None else _ordered(merged, _list_of(order, _ORDER + name), before, meta.merge_key)
+    return copy.deepcopy(new)
+
+
+def _merge_list(definition: str, merge_key: str, old: list[Any], new: list[Any], name: str) -> list[Any]:
+    if not merge_key:
+        return [*old, *(v for i, v in enumerate(new) if v not in old and v not in new[:i])]
+    for item in new:
+        if not isinstance(item, dict):
+            raise BadRequest(f"invalid patch: an element of {name} is not an object")
+    if any(item.get(_DIRECTIVE) == "replace" for item in new):
+        return [item for item in new if _DIRECTIVE not in item]
+    out = list(old)
+    for item in new:
+        if item.keys() == {_DIRECTIVE}:
+            continue
+        if merge_key not in item:
+            raise BadRequest(f"map: {item} does not contain declared merge key: {merge_key}")
+        same = [i for i, have in enumerate(out) if have.get(merge_key) == item[merge_key]]
+        if item.get(_DIRECTIVE) == "delete":
+            out = [have for i, have in enumerate(out) if i not in same]
+        elif same:
+            out[same[0]] = _map(definition, out[same[0]], item)
+        else:
+            out.append(_map(definition, {}, item))
+    return out
+
+
+def _ordered(items: list[Any], order: list[Any], before: list[Any], merge_key: str) -> list[Any]:
+    """``items`` with those that ``order`` names in its order; the others keep their place among the old ones."""
+
+    def key(item: Any) -> Any:
+        return item.get(merge_key) if merge_key and isinstance(item, dict) else item
+
+    rank = [key(item) for item in order]
+    place = {repr(key(item)): i for i, item in enumerate(before)}
+    named = sorted((i for i in items if key(i) in rank), key=lambda i: rank.index(key(i)))
+    others = [i for i in items if key(i) not in rank]
+    out: list[Any] = []
+    while named and others:
+        at = place.get(repr(key(named[0])))
+        first_other = place.get(repr(key(others[0])), len(before))
+        out.append(others.pop(0) if at is not None and first_other < at else named.pop(0))
+    return [*out, *named, *others]
