@@ -39,11 +39,10 @@ class SqliteLog:
             self._db.execute(_SCHEMA)
         except sqlite3.Error as e:
             raise StoreError(f"{path}: {e}") from e
-        self._queue: queue.SimpleQueue[Record | Sequence[int] | None] = queue.SimpleQueue()
+        # A refused batch ends an epoch: what was appended in it may build on what was refused.
+        self._epoch = 0
+        self._queue: queue.SimpleQueue[tuple[int, Record] | list[int] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
-        self._lock = threading.Lock()
-        self._failed = 0  # batches refused since start; the loop has seen `_seen` of them
-        self._seen = 0
 
     def load(self) -> Iterator[Record]:
         rows = self._db.execute("SELECT rev,resource,namespace,name,value,deleted,prev FROM log ORDER BY rev")
@@ -53,15 +52,14 @@ class SqliteLog:
     def start(self, done: _Done) -> None:
         loop = asyncio.get_running_loop()
 
-        def report(batch: Sequence[Record], error: Exception | None) -> None:
+        def report(batch: Sequence[Record], epoch: int, error: Exception | None) -> None:
             if error is not None:
-                with self._lock:
-                    self._seen += 1
+                self._epoch = epoch + 1
             done(batch, error)
 
-        def deliver(batch: Sequence[Record], error: Exception | None) -> None:
+        def deliver(batch: Sequence[Record], epoch: int, error: Exception | None) -> None:
             try:
-                loop.call_soon_threadsafe(report, batch, error)
+                loop.call_soon_threadsafe(report, batch, epoch, error)
             except RuntimeError:  # the loop is closed: nobody waits for the answer
                 pass
 
@@ -69,10 +67,10 @@ class SqliteLog:
         self._thread.start()
 
     def append(self, record: Record) -> None:
-        self._queue.put(record)
+        self._queue.put((self._epoch, record))
 
     def discard(self, revisions: Sequence[int]) -> None:
-        self._queue.put(revisions)
+        self._queue.put(list(revisions))
 
     def close(self) -> None:
         if self._thread is not None:
@@ -81,17 +79,21 @@ class SqliteLog:
             self._thread = None
         self._db.close()
 
-    def _write(self, done: _Done) -> None:
+    def _write(self, done: Callable[[Sequence[Record], int, Exception | None], None]) -> None:
         running = True
+        refused = -1
         while running:
             batch: list[Record] = []
             garbage: list[int] = []
+            epoch = 0
             item = self._queue.get()
             while True:
                 if item is None:
                     running = False
-                elif isinstance(item, Record):
-                    batch.append(item)
+                elif isinstance(item, tuple):
+                    epoch, record = item
+                    if epoch > refused:
+                        batch.append(record)
                 else:
                     garbage.extend(item)
                 if len(batch) >= _BATCH or not running:
@@ -102,14 +104,11 @@ class SqliteLog:
                     break
             error = self._commit(batch, garbage)
             if batch:
-                done(batch, error)
+                if error is not None:
+                    refused = epoch
+                done(batch, epoch, error)
 
     def _commit(self, batch: list[Record], garbage: list[int]) -> Exception | None:
-        with self._lock:
-            if self._failed != self._seen:
-                # Records appended before the loop learned of a refused batch may build on it.
-                self._failed += bool(batch)
-                return StoreError("an earlier write failed")
         try:
             self._db.execute("BEGIN IMMEDIATE")
             try:
@@ -125,8 +124,6 @@ class SqliteLog:
                     self._db.execute("ROLLBACK")
                 raise
         except sqlite3.Error as e:
-            with self._lock:
-                self._failed += bool(batch)
             error = StoreError(f"{self._path}: {e}")
             error.__cause__ = e
             return error

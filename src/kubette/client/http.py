@@ -1,0 +1,230 @@
+"""The one way a component talks to the API server: typed verbs over HTTP, JSON dicts in and out.
+
+Nothing here retries or caches; ``informer`` does. Failures are ``kubette.api.errors``; a server that cannot be
+reached is ``ServiceUnavailable``. Source: https://kubernetes.io/docs/reference/using-api/api-concepts/.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from types import TracebackType
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import aiohttp
+import orjson
+
+from kubette.api.errors import ApiError, ServiceUnavailable, from_status
+from kubette.api.kinds import Kind
+from kubette.client.config import ClientConfig
+
+Obj = dict[str, Any]
+PatchType = Literal["merge", "strategic", "json"]
+
+_PATCH_MEDIA = {
+    "merge": "application/merge-patch+json",
+    "strategic": "application/strategic-merge-patch+json",
+    "json": "application/json-patch+json",
+}
+_MAX_EVENT = 16 << 20  # bytes of one watch event
+
+
+def _ssl_context(config: ClientConfig) -> ssl.SSLContext | None:
+    if urlsplit(config.server).scheme != "https":
+        return None
+    context = ssl.create_default_context(cadata=config.ca or None)
+    if config.insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if config.cert and config.key:
+        # OpenSSL loads a client's key from a file only; this one has no name, and is readable by us alone.
+        with tempfile.TemporaryFile() as pem:
+            pem.write(f"{config.cert}\n{config.key}\n".encode())
+            pem.flush()
+            context.load_cert_chain(f"/proc/{os.getpid()}/fd/{pem.fileno()}")
+    return context
+
+
+class Client:
+    """One identity at one server. Use as an async context manager; one per component."""
+
+    def __init__(self, config: ClientConfig) -> None:
+        self.config = config
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Client:
+        context = _ssl_context(self.config)
+        connector = aiohttp.TCPConnector(limit=64, ssl=context if context is not None else True)
+        self._session = aiohttp.ClientSession(
+            connector=connector, timeout=aiohttp.ClientTimeout(total=None, sock_connect=5), read_bufsize=1 << 18
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    def _headers(self, media_type: str) -> dict[str, str]:
+        headers = {"Accept": "application/json", "Content-Type": media_type}
+        token = self.config.token
+        if self.config.token_file is not None:
+            token = self.config.token_file.read_text().strip()
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        return headers
+
+    async def _send(
+        self, method: str, path: str, query: Mapping[str, str], body: Any, media_type: str, timeout: float | None
+    ) -> aiohttp.ClientResponse:
+        if self._session is None:
+            raise RuntimeError("the client is not open: use it as an async context manager")
+        try:
+            response = await self._session.request(
+                method,
+                self.config.server + path,
+                params=query,
+                data=None if body is None else orjson.dumps(body),
+                headers=self._headers(media_type),
+                timeout=aiohttp.ClientTimeout(total=timeout, sock_connect=5),
+            )
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise ServiceUnavailable(f"{self.config.server}: {error or type(error).__name__}") from error
+        if response.status < 400:
+            return response
+        raise await _failure(response)
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        media_type: str = "application/json",
+        timeout: float | None = 30,
+    ) -> Obj:
+        """Any request with a JSON answer. Raises ApiError."""
+        response = await self._send(method, path, query or {}, body, media_type, timeout)
+        try:
+            out: Obj = orjson.loads(await response.read() or b"{}")
+        except (aiohttp.ClientError, TimeoutError, orjson.JSONDecodeError) as error:
+            raise ServiceUnavailable(f"{self.config.server}: broken answer: {error}") from error
+        return out
+
+    async def get(self, kind: Kind, name: str, namespace: str | None = None) -> Obj:
+        return await self.request("GET", kind.path(namespace, name))
+
+    async def list(
+        self,
+        kind: Kind,
+        namespace: str | None = None,
+        *,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+    ) -> Obj:
+        """The list object; its ``metadata.resourceVersion`` is where a watch goes on."""
+        return await self.request("GET", kind.path(namespace), query=_selectors(label_selector, field_selector))
+
+    async def create(
+        self,
+        kind: Kind,
+        obj: Obj,
+        namespace: str | None = None,
+        *,
+        name: str | None = None,
+        subresource: str | None = None,
+    ) -> Obj:
+        """POST; with ``name`` and ``subresource``, to a subresource such as ``binding`` or ``token``."""
+        namespace = namespace or (obj.get("metadata") or {}).get("namespace")
+        return await self.request("POST", kind.path(namespace, name, subresource), body=obj)
+
+    async def update(self, kind: Kind, obj: Obj, *, subresource: str | None = None) -> Obj:
+        meta = obj["metadata"]
+        return await self.request("PUT", kind.path(meta.get("namespace"), meta["name"], subresource), body=obj)
+
+    async def patch(
+        self,
+        kind: Kind,
+        name: str,
+        patch: Any,
+        namespace: str | None = None,
+        *,
+        subresource: str | None = None,
+        type: PatchType = "merge",
+    ) -> Obj:
+        path = kind.path(namespace, name, subresource)
+        return await self.request("PATCH", path, body=patch, media_type=_PATCH_MEDIA[type])
+
+    async def delete(
+        self,
+        kind: Kind,
+        name: str,
+        namespace: str | None = None,
+        *,
+        uid: str | None = None,
+        resource_version: str | None = None,
+        grace_seconds: int | None = None,
+        propagation: Literal["Background", "Foreground", "Orphan"] | None = None,
+    ) -> Obj:
+        """With ``uid`` or ``resource_version``: Conflict when the object is another or has changed."""
+        preconditions = {"uid": uid, "resourceVersion": resource_version}
+        options: Obj = {"apiVersion": "v1", "kind": "DeleteOptions"}
+        if any(preconditions.values()):
+            options["preconditions"] = {k: v for k, v in preconditions.items() if v}
+        if grace_seconds is not None:
+            options["gracePeriodSeconds"] = grace_seconds
+        if propagation is not None:
+            options["propagationPolicy"] = propagation
+        return await self.request("DELETE", kind.path(namespace, name), body=options)
+
+    async def watch(
+        self,
+        kind: Kind,
+        namespace: str | None = None,
+        *,
+        resource_version: str,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+    ) -> AsyncIterator[tuple[str, Obj]]:
+        """(type, object) from ``resource_version`` on, BOOKMARKs too, until the server ends it.
+
+        An ERROR event is raised as its ApiError: Expired when the revision is too old."""
+        query = {"watch": "true", "allowWatchBookmarks": "true", "resourceVersion": resource_version}
+        query |= _selectors(label_selector, field_selector)
+        response = await self._send("GET", kind.path(namespace), query, None, "application/json", None)
+        pending = bytearray()
+        try:
+            async for chunk in response.content.iter_any():
+                pending += chunk
+                *lines, rest = pending.split(b"\n")
+                for line in lines:
+                    event = orjson.loads(line)
+                    if event["type"] == "ERROR":
+                        raise from_status(event["object"])
+                    yield event["type"], event["object"]
+                pending = bytearray(rest)
+                if len(pending) > _MAX_EVENT:
+                    raise ServiceUnavailable(f"{self.config.server}: a watch event exceeds {_MAX_EVENT} bytes")
+        except (aiohttp.ClientError, orjson.JSONDecodeError) as error:
+            raise ServiceUnavailable(f"{self.config.server}: the watch broke: {error}") from error
+        finally:
+            response.close()
+
+
+def _selectors(labels: str | None, fields: str | None) -> dict[str, str]:
+    given = {"labelSelector": labels, "fieldSelector": fields}
+    return {k: v for k, v in given.items() if v}
+
+
+async def _failure(response: aiohttp.ClientResponse) -> ApiError:
+    try:
+        status = orjson.loads(await response.read())
+    except (aiohttp.ClientError, orjson.JSONDecodeError):
+        status = {"message": f"HTTP {response.status} {response.reason}"}
+    return from_status(status if isinstance(status, dict) else {}, response.status)
