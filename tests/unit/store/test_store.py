@@ -153,18 +153,21 @@ asyncio.run(main())
 """
 
 
+def _spawn(path: Path, env: dict[str, str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", _WRITER, str(path)], stdout=subprocess.PIPE, env=env)
+
+
 async def test_no_acknowledged_write_is_lost_to_kill_9(tmp_path: Path) -> None:
     """A writer is killed at odd moments, again and again; each time all that it had reported is there."""
     path = tmp_path / "state.db"
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     acked: dict[str, int] = {}
     for round_ in range(8):
-        child = subprocess.Popen([sys.executable, "-c", _WRITER, str(path)], stdout=subprocess.PIPE, env=env)
+        child = _spawn(path, env)
         assert child.stdout is not None
-        for _ in range(16 + 37 * round_):
-            child.stdout.readline()
+        lines = [child.stdout.readline() for _ in range(16 + 37 * round_)]
         child.send_signal(signal.SIGKILL)
-        for line in child.stdout.read().splitlines():
+        for line in [*lines, *child.stdout.read().splitlines()]:
             if len(parts := line.split()) == 2:
                 acked[parts[0].decode()] = int(parts[1])
         child.stdout.close()
