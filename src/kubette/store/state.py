@@ -32,17 +32,19 @@ class Entry:
 class _Table:
     """The committed objects of one resource by namespace and name, with its ring of events."""
 
-    __slots__ = ("_order", "ring", "spaces")
+    __slots__ = ("_order", "ring", "spaces", "version")
 
     def __init__(self, floor: int) -> None:
         self.spaces: dict[str, dict[str, Entry]] = {}
         self.ring = Ring(floor)
+        self.version = 0
         self._order: dict[str | None, list[tuple[str, str]]] = {}
 
     def apply(self, record: Record) -> Entry | None:
         _, namespace, name = record.key
         space = self.spaces.setdefault(namespace, {})
         old = space.get(name)
+        self.version = record.rev
         if record.deleted:
             space.pop(name, None)
             if not space:
@@ -141,6 +143,11 @@ class Store:
     def count(self, resource: str) -> int:
         table = self._tables.get(resource)
         return sum(map(len, table.spaces.values())) if table else 0
+
+    def version(self, resource: str) -> int:
+        """The revision of the newest committed write to the resource: equal means unchanged."""
+        table = self._tables.get(resource)
+        return table.version if table else 0
 
     def resources(self) -> Iterator[str]:
         return iter(list(self._tables))
