@@ -8,6 +8,7 @@ them cheap.
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -25,7 +26,6 @@ NLMSG_ERROR, NLMSG_DONE = 2, 3
 BATCH_BEGIN, BATCH_END = 0x10, 0x11
 NEWTABLE, DELTABLE, NEWCHAIN, DELCHAIN, NEWRULE = 0, 2, 3, 5, 6
 NEWSET, NEWSETELEM, GETSETELEM, DELSETELEM, NEWGEN, GETGEN = 9, 12, 13, 14, 15, 16
-NEWTABLE_GET = 1
 
 _HEADER = struct.Struct("=IHHIIBBH")  # nlmsghdr, nfgenmsg
 _ERROR = struct.Struct("=i")
@@ -117,7 +117,7 @@ def _type_of(fields: tuple[Field, ...]) -> int:
 
 @lru_cache(maxsize=64)
 def _set_id(name: str) -> int:
-    return abs(hash(name)) & 0x7FFFFFFF
+    return zlib.crc32(name.encode()) | 1  # any number, distinct within the batch
 
 
 def _set_body(spec: Set) -> bytes:

@@ -103,6 +103,13 @@ class Meta:
 
 
 @dataclass(frozen=True, slots=True)
+class CtState:
+    """Load the connection's state bits (host byte order): invalid 1, established 2, related 4, new 8."""
+
+    reg: int
+
+
+@dataclass(frozen=True, slots=True)
 class MetaSet:
     """Write the packet's mark from a register."""
 
@@ -215,7 +222,7 @@ class Reject:
 
 
 Expr: TypeAlias = (
-    Payload | Meta | MetaSet | Immediate | Judge | Cmp | Bitwise | Numgen
+    Payload | Meta | CtState | MetaSet | Immediate | Judge | Cmp | Bitwise | Numgen
     | Lookup | MapLookup | VerdictLookup | Dynset | Nat | Reject
 )
 Rule: TypeAlias = tuple[Expr, ...]

@@ -31,6 +31,8 @@ def encode_expr(x: e.Expr) -> tuple[str, bytes]:
             return "payload", _reg(1, reg) + be32(2, base) + be32(3, offset) + be32(4, size)
         case e.Meta(reg, key):
             return "meta", _reg(1, reg) + be32(2, key)
+        case e.CtState(reg):
+            return "ct", _reg(1, reg) + be32(2, 0)
         case e.MetaSet(reg, key):
             return "meta", be32(2, key) + _reg(3, reg)
         case e.Immediate(reg, data):

@@ -151,10 +151,10 @@ class Kernel:
             raise classify(err.errno or errno.EIO, "send") from err
 
     def _receive(self) -> Iterator[codec.Received]:
-        """What waits in the socket: answers are yielded, notifications (sequence of another) kept aside."""
+        """What waits in the socket: answers are yielded, notifications (sent to the group) kept aside."""
         while True:
             try:
-                data = self._sock.recv(1 << 17)
+                data, (_port, groups) = self._sock.recvfrom(1 << 17)
             except BlockingIOError:
                 return
             except OSError as err:

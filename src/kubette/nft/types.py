@@ -118,7 +118,7 @@ _PORT = struct.Struct(">Hxx")
 def packed_ip(address: str) -> bytes:
     """Address in network byte order."""
     try:
-        return socket.inet_aton(address) if address.count(".") == 3 else socket.inet_pton(socket.AF_INET6, address)
+        return socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
     except OSError as err:
         raise ValueError(f"not an IP address: {address!r}") from err
 

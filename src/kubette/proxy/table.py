@@ -1,0 +1,203 @@
+"""The nftables table of the service data plane, as data.
+
+A constant number of rules, everything else in maps. For each scope S (services, nodeports, local-…):
+
+    map S                    { [daddr .] proto . dport        : verdict }     goto a chain for N backends, refuse or drop
+    map S-endpoints          { [daddr .] proto . dport . slot : ip . port }   slot 0..N-1
+    map S-affinity           { saddr . [daddr .] proto . dport : id }         filled by rules, with a timeout
+    map S-affinity-slots     { [daddr .] proto . dport . slot : id }
+    map S-affinity-endpoints { [daddr .] proto . dport . id   : ip . port }
+
+Hooks, and why each:
+
+    prerouting, output  nat, dstnat     choose a backend, rewrite the destination
+    guard-*             filter, after   what is still addressed to a service IP now has no such port: refuse it, before
+                                        it is routed to the node itself (packets that conntrack calls invalid, too)
+    postrouting         nat, srcnat     replies must come back through this node: hairpin, and sources outside the cluster
+"""
+
+from __future__ import annotations
+
+import struct
+from functools import lru_cache
+
+from kubette.nft import expr as e
+from kubette.nft.types import Chain, Field, Hook, Set, Table, addr_field, family_of, network, packed_ip, packed_number
+from kubette.proxy.config import ProxyConfig
+from kubette.proxy.policy import Scope
+
+MASQUERADE = 0x4000  # mark bit: a service chose the destination, the source may need rewriting
+TCP, UDP, SCTP = 6, 17, 132
+_DSTNAT, _AFTER_DSTNAT, _SRCNAT = -100, -90, 100
+_ESTABLISHED_OR_RELATED = 2 | 4
+_AFFINITY_SIZE = 1 << 18
+REFUSE = e.goto("refuse")
+HAIRPIN, GUARDED, NODE_IPS, NODEPORT_IPS = "hairpin", "guarded", "node-ips", "nodeport-ips"
+FIREWALLED, ALLOWED = "firewalled", "allowed-sources"
+
+
+def host32(number: int) -> bytes:
+    """A 32-bit number as registers hold it."""
+    return struct.pack("=I", number & 0xFFFFFFFF)
+
+
+def skeleton(config: ProxyConfig, family: e.Family) -> Table:
+    """The table without any service."""
+    table = Table(family, config.table_name)
+    address = addr_field(family)
+    frontend = (address, Field.INET_PROTO, Field.INET_SERVICE)
+    for scope in Scope:
+        _add_maps(table, scope, frontend if scope.by_address else frontend[1:], address)
+    table.add_set(Set(HAIRPIN, (address, address)))
+    for name in (GUARDED, NODE_IPS, NODEPORT_IPS):
+        table.add_set(Set(name, (address,)))
+    table.add_set(Set(FIREWALLED, frontend))
+    table.add_set(Set(ALLOWED, (*frontend, address), interval=True))
+    own = [ip for ip in config.node_ips if family_of(ip) is family]
+    ports = [ip for ip in config.nodeport_addresses or config.node_ips if family_of(ip) is family]
+    table.elements[NODE_IPS] = {packed_ip(ip): b"" for ip in own}
+    table.elements[NODEPORT_IPS] = {packed_ip(ip): b"" for ip in ports}
+    for chain in _chains(config, family, packed_ip(own[0])):
+        table.add_chain(chain)
+    return table
+
+
+def _add_maps(table: Table, scope: Scope, key: tuple[Field, ...], address: Field) -> None:
+    backend = (address, Field.INET_SERVICE)
+    name = scope.value
+    table.add_set(Set(name, key, verdicts=True))
+    table.add_set(Set(f"{name}-endpoints", (*key, Field.MARK), backend))
+    table.add_set(Set(f"{name}-affinity-slots", (*key, Field.MARK), (Field.MARK,)))
+    table.add_set(Set(f"{name}-affinity-endpoints", (*key, Field.MARK), backend))
+    table.add_set(
+        Set(f"{name}-affinity", (address, *key), (Field.MARK,), dynamic=True,
+            timeout_ms=10_800_000, size=_AFFINITY_SIZE)
+    )  # fmt: skip
+
+
+def _chains(config: ProxyConfig, family: e.Family, node_ip: bytes) -> list[Chain]:
+    """The constant chains, each after those it refers to."""
+    pods = _members(config.cluster_cidrs, family, e.saddr(family, 0), e.RETURN)
+    services = _members(config.service_cidrs, family, e.daddr(family, 0), REFUSE)
+    known = (e.daddr(family, 0), e.Lookup(GUARDED, 0), e.Judge(REFUSE))
+    own_source = (e.saddr(family, 0), e.Lookup(NODE_IPS, 0), e.Judge(e.RETURN))
+    bits = host32(_ESTABLISHED_OR_RELATED)
+    running = (e.CtState(0), e.Bitwise(0, bits, bytes(4)), e.Cmp(0, bytes(4), False), e.Judge(e.RETURN))
+    dnat = [(e.Judge(e.jump("firewall")),), (e.Judge(e.jump("find-service")),)]
+    outside = (e.Judge(e.jump("from-outside")),)
+    guard = ((e.Judge(e.jump("guard")),),)
+    return [
+        Chain("refuse", (
+            (e.l4proto(0), e.Cmp(0, b"\x06"), e.Reject(family, tcp_reset=True)),
+            (e.l4proto(0), e.Cmp(0, b"\x11"), e.Reject(family, tcp_reset=False)),
+            (e.l4proto(0), e.Cmp(0, b"\x84"), e.Reject(family, tcp_reset=False)),
+            (e.Judge(e.DROP),),
+        )),
+        Chain("firewall", (_firewall(family),)),
+        Chain("find-service", (_dispatch(Scope.SERVICES, family), _dispatch(Scope.NODEPORTS, family))),
+        Chain("from-outside", (
+            *pods, own_source, _dispatch(Scope.LOCAL_SERVICES, family), _dispatch(Scope.LOCAL_NODEPORTS, family),
+        )),
+        Chain("guard", (running, *services, known)),
+        Chain("prerouting", (dnat[0], outside, dnat[1]), "nat", Hook.PREROUTING, _DSTNAT),
+        Chain("output", tuple(dnat), "nat", Hook.OUTPUT, _DSTNAT),
+        Chain("guard-prerouting", guard, "filter", Hook.PREROUTING, _AFTER_DSTNAT),
+        Chain("guard-output", guard, "filter", Hook.OUTPUT, _AFTER_DSTNAT),
+        Chain("postrouting", _postrouting(family, node_ip, pods, own_source), "nat", Hook.POSTROUTING, _SRCNAT),
+    ]  # fmt: skip
+
+
+def _postrouting(
+    family: e.Family, node_ip: bytes, pods: tuple[e.Rule, ...], own_source: e.Rule
+) -> tuple[e.Rule, ...]:
+    rewrite = (e.Immediate(0, node_ip), e.Nat(family, 0, source=True))
+    mark = e.MetaKey.MARK
+    return (
+        (e.saddr(family, 0), e.daddr(family, family.words), e.Lookup(HAIRPIN, 0), *rewrite),
+        (e.Meta(0, mark), e.Bitwise(0, host32(MASQUERADE), bytes(4)), e.Cmp(0, bytes(4)), e.Judge(e.RETURN)),
+        (e.Meta(0, mark), e.Bitwise(0, host32(~MASQUERADE), bytes(4)), e.MetaSet(0, mark)),
+        *pods,
+        own_source,
+        rewrite,
+    )
+
+
+def _members(cidrs: tuple[str, ...], family: e.Family, load: e.Payload, verdict: e.Verdict) -> tuple[e.Rule, ...]:
+    rules: list[e.Rule] = []
+    for cidr in cidrs:
+        if family_of(cidr) is family:
+            net, mask = network(cidr)
+            rules.append((load, e.Bitwise(0, mask, bytes(family.size)), e.Cmp(0, net), e.Judge(verdict)))
+    return tuple(rules)
+
+
+def _frontend(scope: Scope, family: e.Family, reg: int) -> tuple[tuple[e.Expr, ...], int]:
+    """Loads of a frontend's key from ``reg`` on, and the register after it."""
+    loads: tuple[e.Expr, ...] = ()
+    if scope.by_address:
+        loads = (e.daddr(family, reg),)
+        reg += family.words
+    return (*loads, e.l4proto(reg), e.dport(reg + 1)), reg + 2
+
+
+def _dispatch(scope: Scope, family: e.Family) -> e.Rule:
+    loads, _ = _frontend(scope, family, 0)
+    ours = () if scope.by_address else (e.daddr(family, 0), e.Lookup(NODEPORT_IPS, 0))
+    return (*ours, *loads, e.VerdictLookup(scope.value, 0))
+
+
+def _firewall(family: e.Family) -> e.Rule:
+    loads, after = _frontend(Scope.SERVICES, family, 0)
+    allowed = e.Lookup(ALLOWED, 0, inverted=True)
+    return (*loads, e.saddr(family, after), e.Lookup(FIREWALLED, 0), allowed, e.Judge(e.DROP))
+
+
+@lru_cache(maxsize=4096)
+def backend_verdict(scope: Scope, count: int, affinity: int) -> e.Verdict:
+    """Where a frontend with so many backends goes. ``affinity`` in seconds, 0 without."""
+    suffix = f"-affinity-{affinity}" if affinity else ""
+    return e.goto(f"{scope.value}-lb-{count}{suffix}")
+
+
+@lru_cache(maxsize=1024)
+def backend_chain(name: str, family: e.Family) -> Chain:
+    """The chain of a verdict made by ``backend_verdict``."""
+    head, _, rest = name.partition("-lb-")
+    count, _, affinity = rest.partition("-affinity-")
+    scope = Scope(head)
+    number = int(count)
+    choose = _sticky(scope, family, number, int(affinity)) if affinity else _balanced(scope, family, number)
+    if scope.keeps_source:
+        return Chain(name, choose)
+    mark = e.MetaKey.MARK
+    note = (e.Meta(0, mark), e.Bitwise(0, host32(~MASQUERADE), host32(MASQUERADE)), e.MetaSet(0, mark))
+    return Chain(name, (note, *choose))
+
+
+def _slots(count: int, reg: int) -> tuple[e.Expr, ...]:
+    """How to choose a slot: at random, and slot 0 when the one chosen went away this very moment."""
+    first = e.Immediate(reg, packed_number(0))
+    return (e.Numgen(reg, count), first) if count > 1 else (first,)
+
+
+def _balanced(scope: Scope, family: e.Family, count: int) -> tuple[e.Rule, ...]:
+    loads, slot = _frontend(scope, family, 0)
+    found = (e.MapLookup(f"{scope.value}-endpoints", 0, 0), e.Nat(family, 0, family.words))
+    return tuple((*loads, choice, *found) for choice in _slots(count, slot))
+
+
+def _sticky(scope: Scope, family: e.Family, count: int, seconds: int) -> tuple[e.Rule, ...]:
+    """Same backend for a client while it lasts; registers: saddr, frontend, id, then the backend."""
+    name, words = scope.value, family.words
+    frontend, id_ = _frontend(scope, family, words)
+    key = (e.saddr(family, 0), *frontend)
+    remember = e.Dynset(f"{name}-affinity", e.DynOp.UPDATE, 0, id_, seconds * 1000)
+    forget = e.Dynset(f"{name}-affinity", e.DynOp.DELETE, 0, id_)
+    backend = e.MapLookup(f"{name}-affinity-endpoints", words, id_ + 1)
+    nat = e.Nat(family, id_ + 1, id_ + 1 + words)
+    by_slot = e.MapLookup(f"{name}-affinity-slots", words, id_)
+    return (
+        (*key, e.MapLookup(f"{name}-affinity", 0, id_), backend, remember, nat),
+        (*key, e.Immediate(id_, bytes(4)), forget),  # an update would keep the stale id
+        *((*key, choice, by_slot, backend, remember, nat) for choice in _slots(count, id_)),
+    )
