@@ -7,6 +7,7 @@ reached is ``ServiceUnavailable``. Source: https://kubernetes.io/docs/reference/
 from __future__ import annotations
 
 import os
+import socket
 import ssl
 import tempfile
 from collections.abc import AsyncIterator, Mapping
@@ -57,7 +58,8 @@ class Client:
 
     async def __aenter__(self) -> Client:
         context = _ssl_context(self.config)
-        connector = aiohttp.TCPConnector(limit=64, ssl=context if context is not None else True)
+        # No limit: every watch holds a connection, and a client may watch every kind there is.
+        connector = aiohttp.TCPConnector(limit=0, ssl=context if context is not None else True)
         self._session = aiohttp.ClientSession(
             connector=connector, timeout=aiohttp.ClientTimeout(total=None, sock_connect=5), read_bufsize=1 << 18
         )
@@ -198,6 +200,7 @@ class Client:
         query = {"watch": "true", "allowWatchBookmarks": "true", "resourceVersion": resource_version}
         query |= _selectors(label_selector, field_selector)
         response = await self._send("GET", kind.path(namespace), query, None, "application/json", None)
+        _keep_alive(response)
         pending = bytearray()
         try:
             async for chunk in response.content.iter_any():
@@ -215,6 +218,17 @@ class Client:
             raise ServiceUnavailable(f"{self.config.server}: the watch broke: {error}") from error
         finally:
             response.close()
+
+
+def _keep_alive(response: aiohttp.ClientResponse) -> None:
+    """A watch may be silent for long; let the kernel find out within 20 s that the other end has gone."""
+    transport = response.connection.transport if response.connection else None
+    sock = transport.get_extra_info("socket") if transport else None
+    if sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in ((socket.TCP_KEEPIDLE, 10), (socket.TCP_KEEPINTVL, 3), (socket.TCP_KEEPCNT, 3)):
+        sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def _selectors(labels: str | None, fields: str | None) -> dict[str, str]:
