@@ -20,9 +20,7 @@ def scaled(value: IntOrString, total: int, *, round_up: bool) -> int:
     if isinstance(value, int):
         return value
     if not is_percent(value):
-        raise ValueError(
-            "invalid value for IntOrString: invalid type: string is not a percentage"
-        )
+        raise ValueError("invalid value for IntOrString: invalid type: string is not a percentage")
     share = int(value[:-1]) * total
     return -(-share // 100) if round_up else share // 100
 

@@ -4,7 +4,6 @@ Objects are plain JSON dicts; these helpers are the only place that knows metada
 randomness enter here (``now``, ``new_uid``, ``generate_name``) and nowhere else in the api package.
 """
 
-
 import secrets
 import uuid
 from collections.abc import Mapping
@@ -85,11 +84,11 @@ def key(obj: Mapping[str, Any]) -> Key:
     return str(m.get("namespace") or ""), str(m.get("name") or "")
 
 
-def labels(obj: Mapping[str, Any]) -> dict[str, str]:
+def labels_of(obj: Mapping[str, Any]) -> dict[str, str]:
     return metadata(obj).get("labels") or {}
 
 
-def annotations(obj: Mapping[str, Any]) -> dict[str, str]:
+def annotations_of(obj: Mapping[str, Any]) -> dict[str, str]:
     return metadata(obj).get("annotations") or {}
 
 

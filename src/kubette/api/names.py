@@ -36,8 +36,7 @@ _LABEL_1035_MSG = (
     "alphabetic character, and end with an alphanumeric character"
 )
 _QUALIFIED_MSG = (
-    "must consist of alphanumeric characters, '-', '_' or '.', "
-    "and must start and end with an alphanumeric character"
+    "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"
 )
 _LABEL_VALUE_MSG = (
     "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', "
@@ -105,8 +104,9 @@ def wildcard_dns1123_subdomain(value: str) -> list[str]:
     out = [_max_len(253)] if _size(value) > 253 else []
     if not _matches(_WILDCARD, value):
         message = (
-            "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which "
-            "must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character"
+            "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, "
+            "which must consist of lower case alphanumeric characters, '-' or '.' "
+            "and end with an alphanumeric character"
         )
         out.append(_regex(message, _WILDCARD, "*.example.com"))
     return out
