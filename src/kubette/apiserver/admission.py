@@ -1,0 +1,192 @@
+"""Admission: what the server adds to or refuses in a write, beyond the kind's own rules.
+
+NamespaceLifecycle, ServiceAccount, Priority, DefaultTolerationSeconds, in upstream's order. Plain functions
+over objects and a Reader; only ``wait_for_service_account`` waits (the account of a new namespace is made by a
+controller a moment after it).
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from kubette.api import meta as m
+from kubette.api.errors import Forbidden, NotFound, not_found
+from kubette.api.kinds import Kind, resource
+from kubette.apiserver.registry.base import Reader
+from kubette.store import Store
+
+Object = dict[str, Any]
+TOKEN_DIRECTORY = "/var/run/secrets/kubernetes.io/serviceaccount"
+_TOKEN_SECONDS = 3607
+_TOLERATION_SECONDS = 300
+_TAINTS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
+#: Reviews and the like: asked in a namespace, stored nowhere.
+_NOT_STORED = frozenset({"localsubjectaccessreviews.authorization.k8s.io"})
+_SYSTEM_PRIORITIES = {"system-cluster-critical": 2000000000, "system-node-critical": 2000001000}
+_ACCOUNT_TRIES, _ACCOUNT_WAIT = 10, 0.1
+
+
+def admit_create(kind: Kind, namespace: str, obj: Object, reader: Reader) -> None:
+    """Check and complete a new object. Raises an ApiError."""
+    if kind.namespaced and kind.group_resource not in _NOT_STORED:
+        _namespace_lifecycle(kind, namespace, obj, reader)
+    if kind.group_resource == "pods":
+        _service_account(namespace, obj, reader)
+        _priority(obj, reader)
+        _tolerations(obj)
+
+
+def _namespace_lifecycle(kind: Kind, namespace: str, obj: Object, reader: Reader) -> None:
+    found = reader.get(resource("namespaces"), None, namespace)
+    if found is None:
+        raise not_found("namespaces", namespace)
+    if m.deleting(found) or (found.get("status") or {}).get("phase") == "Terminating":
+        cause = {
+            "reason": "NamespaceTerminating",
+            "message": f"namespace {namespace} is being terminated",
+            "field": "metadata.namespace",
+        }
+        error = refused(
+            kind, obj, f"unable to create new content in namespace {namespace} because it is being terminated"
+        )
+        (error.details or {})["causes"] = [cause]
+        raise error
+
+
+def refused(kind: Kind, obj: Object, why: str) -> Forbidden:
+    """Upstream's ``admission.NewForbidden``."""
+    name = m.name(obj) or m.metadata(obj).get("generateName") or "Unknown"
+    details = {"name": name, "kind": kind.plural}
+    if kind.group:
+        details["group"] = kind.group
+    return Forbidden(f'{kind.group_resource} "{name}" is forbidden: {why}', details=details)
+
+
+# ---- ServiceAccount
+
+
+async def wait_for_service_account(store: Store, namespace: str, obj: Object) -> None:
+    """Give the controllers a moment to make the account `default` of a young namespace."""
+    spec = obj.get("spec")
+    name = (spec.get("serviceAccountName") if isinstance(spec, dict) else None) or "default"
+    if name != "default" or store.head("namespaces", "", namespace) is None:
+        return
+    ring = store.ring("serviceaccounts")
+    for _ in range(_ACCOUNT_TRIES):
+        if store.head("serviceaccounts", namespace, name) is not None:
+            return
+        await ring.wait(_ACCOUNT_WAIT)
+
+
+def _service_account(namespace: str, pod: Object, reader: Reader) -> None:
+    spec = pod.get("spec")
+    if not isinstance(spec, dict) or "kubernetes.io/config.mirror" in (m.metadata(pod).get("annotations") or {}):
+        return
+    name = spec.get("serviceAccountName") or spec.get("serviceAccount") or "default"
+    spec["serviceAccountName"] = spec["serviceAccount"] = name
+    kind = resource("serviceaccounts")
+    account = reader.get(kind, namespace, name)
+    if account is None:
+        raise refused(
+            resource("pods"), pod,
+            f'error looking up service account {namespace}/{name}: serviceaccount "{name}" not found',
+        )  # fmt: skip
+    wants = spec.get("automountServiceAccountToken", account.get("automountServiceAccountToken", True))
+    if wants:
+        _mount_token(spec)
+    if not spec.get("imagePullSecrets") and account.get("imagePullSecrets"):
+        spec["imagePullSecrets"] = copy.deepcopy(account["imagePullSecrets"])
+
+
+def _mount_token(spec: Object) -> None:
+    containers = [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
+    lacking = [
+        c for c in containers
+        if not any(v.get("mountPath") == TOKEN_DIRECTORY for v in c.get("volumeMounts") or ())
+    ]  # fmt: skip
+    if not lacking:
+        return
+    volumes = spec.get("volumes") or []
+    name = next((v["name"] for v in volumes if str(v.get("name", "")).startswith("kube-api-access-")), "")
+    if not name:
+        name = f"kube-api-access-{m.random_suffix()}"
+        spec["volumes"] = [*volumes, _token_volume(name)]
+    for container in lacking:
+        mount = {"name": name, "readOnly": True, "mountPath": TOKEN_DIRECTORY}
+        container["volumeMounts"] = [*(container.get("volumeMounts") or ()), mount]
+
+
+def _token_volume(name: str) -> Object:
+    field = {"apiVersion": "v1", "fieldPath": "metadata.namespace"}
+    return {
+        "name": name,
+        "projected": {
+            "defaultMode": 420,
+            "sources": [
+                {"serviceAccountToken": {"expirationSeconds": _TOKEN_SECONDS, "path": "token"}},
+                {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+                {"downwardAPI": {"items": [{"path": "namespace", "fieldRef": field}]}},
+            ],
+        },
+    }
+
+
+# ---- Priority, DefaultTolerationSeconds
+
+
+def _priority(pod: Object, reader: Reader) -> None:
+    spec = pod.get("spec")
+    if not isinstance(spec, dict):
+        return
+    kind = resource("priorityclasses.scheduling.k8s.io")
+    name = spec.get("priorityClassName") or ""
+    chosen: Object | None = None
+    if name:
+        chosen = reader.get(kind, None, name)
+        if chosen is None and name in _SYSTEM_PRIORITIES:
+            chosen = {"value": _SYSTEM_PRIORITIES[name]}
+        if chosen is None:
+            raise refused(resource("pods"), pod, f"no PriorityClass with name {name} was found")
+    else:
+        defaults = [c for c in reader.list(kind) if c.get("globalDefault")]
+        if defaults:
+            chosen = min(defaults, key=lambda c: c.get("value", 0))
+            spec["priorityClassName"] = m.name(chosen)
+    value = int((chosen or {}).get("value", 0))
+    if spec.get("priority") is not None and spec["priority"] != value:
+        raise refused(
+            resource("pods"), pod,
+            f"the integer value of priority ({spec['priority']}) must not be provided in pod spec; "
+            f"priority admission controller computed {value} from the given PriorityClass name",
+        )  # fmt: skip
+    spec["priority"] = value
+    spec.setdefault("preemptionPolicy", (chosen or {}).get("preemptionPolicy") or "PreemptLowerPriority")
+
+
+def _tolerations(pod: Object) -> None:
+    spec = pod.get("spec")
+    if not isinstance(spec, dict):
+        return
+    tolerations = list(spec.get("tolerations") or ())
+    for taint in _TAINTS:
+        if not any(_tolerates(t, taint) for t in tolerations):
+            tolerations.append(
+                {"key": taint, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": _TOLERATION_SECONDS}
+            )
+    spec["tolerations"] = tolerations
+
+
+def _tolerates(toleration: Object, taint: str) -> bool:
+    return (toleration.get("key") or "") in ("", taint) and toleration.get("effect", "") in ("", "NoExecute")
+
+
+def admit_delete(kind: Kind, name: str) -> None:
+    """Refuse what must never go."""
+    if kind.group_resource == "namespaces" and name in ("default", "kube-system", "kube-public"):
+        raise Forbidden(
+            f'namespaces "{name}" is forbidden: this namespace may not be deleted',
+            details={"name": name, "kind": "namespaces"},
+        )
+    if kind.group_resource == "namespaces" and not name:
+        raise NotFound("the server could not find the requested resource")

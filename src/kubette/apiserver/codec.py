@@ -1,0 +1,160 @@
+"""Wire formats: bodies in (JSON, YAML, protobuf), answers out, and what the client will take.
+
+Answers that exist as JSON bytes are sent as they are; only other formats cost an encoding.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import orjson
+
+from kubette.api.errors import BadRequest, NotAcceptable, UnsupportedMediaType
+
+JSON = "application/json"
+YAML = "application/yaml"
+PROTOBUF = "application/vnd.kubernetes.protobuf"
+MAX_BODY = 3 << 20
+_FORMATS = {JSON: JSON, YAML: YAML, PROTOBUF: PROTOBUF, "*/*": JSON, "application/*": JSON}
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """``form`` is a media type; ``as_`` is ``""``, ``Table``, ``PartialObjectMetadata`` or ``…List``."""
+
+    form: str = JSON
+    as_: str = ""
+    group: str = ""
+    version: str = ""
+    stream: str = ""
+
+
+DEFAULT = Accepted()
+
+
+@lru_cache(maxsize=256)
+def accepted(header: str) -> Accepted:
+    """The best of an Accept header; plain JSON is preferred where it is listed without a transformation.
+    Raises NotAcceptable."""
+    if not header.strip():
+        return DEFAULT
+    choices = []
+    for item in header.split(","):
+        media, *rest = (part.strip() for part in item.split(";"))
+        form = _FORMATS.get(media.lower())
+        if form is None:
+            continue
+        params = dict(p.split("=", 1) for p in rest if "=" in p)
+        as_ = params.get("as", "")
+        if as_ not in ("", "Table", "PartialObjectMetadata", "PartialObjectMetadataList"):
+            continue
+        if as_ and params.get("v", "v1") not in ("v1", "v1beta1"):
+            continue
+        choices.append(Accepted(form, as_, params.get("g", ""), params.get("v", ""), params.get("stream", "")))
+    if not choices:
+        raise NotAcceptable(
+            "only the following media types are accepted: application/json, application/yaml, "
+            "application/vnd.kubernetes.protobuf"
+        )
+    first = choices[0]
+    if first.form == PROTOBUF and not first.as_ and DEFAULT in choices:
+        return DEFAULT
+    return first
+
+
+def media_type(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
+
+
+def decode(body: bytes, content_type: str) -> Any:
+    """A body's JSON value; protobuf and YAML become the same. Raises BadRequest, UnsupportedMediaType."""
+    media = media_type(content_type) or JSON
+    if media == JSON:
+        return parse_json(body)
+    if media == PROTOBUF:
+        from kubette.api import protobuf
+
+        try:
+            return protobuf.decode_envelope(body)
+        except (ValueError, KeyError, IndexError) as e:
+            raise BadRequest(f"unable to decode protobuf: {e}") from e
+    if media in (YAML, "application/x-yaml", "text/yaml"):
+        return parse_yaml(body)
+    raise UnsupportedMediaType(
+        "the body of the request was in an unknown format - accepted media types include: "
+        "application/json, application/yaml, application/vnd.kubernetes.protobuf"
+    )
+
+
+def parse_json(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except ValueError as e:
+        raise BadRequest(f"couldn't get version/kind; json parse error: {e}") from e
+
+
+def parse_yaml(body: bytes) -> Any:
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        # Times and the like must stay the text that they are: keep to what JSON has.
+        value = yaml.load(body, Loader=_json_loader(loader))
+    except (yaml.YAMLError, ValueError) as e:
+        raise BadRequest(f"error converting YAML to JSON: {e}") from e
+    return value
+
+
+@lru_cache(maxsize=1)
+def _json_loader(base: Any) -> Any:
+    resolvers = {
+        first: [(tag, pattern) for tag, pattern in entries if tag != "tag:yaml.org,2002:timestamp"]
+        for first, entries in base.yaml_implicit_resolvers.items()
+    }
+    return type("JsonLoader", (base,), {"yaml_implicit_resolvers": resolvers})
+
+
+def encode(obj: Object, form: str) -> bytes:
+    """An answer in the negotiated format."""
+    if form == JSON:
+        return orjson.dumps(obj)
+    if form == PROTOBUF:
+        from kubette.api import protobuf
+
+        return protobuf.encode_envelope(obj)
+    import yaml
+
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    text: str = yaml.dump(obj, Dumper=dumper, sort_keys=True, allow_unicode=True)
+    return text.encode()
+
+
+def convert(value: bytes, form: str) -> bytes:
+    """An answer's JSON bytes in the negotiated format."""
+    return value if form == JSON else encode(orjson.loads(value), form)
+
+
+def partial(obj: Object) -> Object:
+    """The object's PartialObjectMetadata."""
+    return {
+        "kind": "PartialObjectMetadata",
+        "apiVersion": "meta.k8s.io/v1",
+        "metadata": obj.get("metadata") or {},
+    }
+
+
+def table(kind: Any, objs: list[Object], list_meta: Object, include: str) -> Object:
+    """A ``meta.k8s.io/v1`` Table of ``objs``; ``include`` is None, Metadata (default) or Object."""
+    from kubette.api import columns
+
+    out: Object = columns.table(kind, objs, True)
+    out["metadata"] = list_meta
+    for row, obj in zip(out.get("rows") or [], objs, strict=True):
+        if include == "None":
+            row.pop("object", None)
+        else:
+            row["object"] = obj if include == "Object" else partial(obj)
+    return out

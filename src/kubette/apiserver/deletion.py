@@ -1,0 +1,171 @@
+"""Deleting one object: grace, finalizers, propagation. Runs without an await, as ``writes`` does.
+
+An object that has finalizers or grace is only marked; the update that takes the last of them away removes it
+(``writes.finished``). Source: apiserver/pkg/registry/rest/delete.go and generic/registry/store.go.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from kubette.api import meta as m
+from kubette.api.errors import BadRequest, Conflict, conflict, not_found
+from kubette.api.kinds import Kind
+from kubette.apiserver import writes
+from kubette.apiserver.objects import Object, Objects, served_object
+from kubette.apiserver.registry import strategy_for
+from kubette.apiserver.registry.base import Context, Strategy
+
+_ORPHAN, _FOREGROUND = "orphan", "foregroundDeletion"
+#: Resources whose dependents survive when a client asks for nothing (upstream keeps this for old clients).
+_ORPHANED_BY_DEFAULT = frozenset({"replicationcontrollers", "jobs.batch"})
+#: Resources that answer a delete with the object itself; the others answer with a Status.
+_ANSWERED_WITH_OBJECT = frozenset(
+    {"pods", "services", "serviceaccounts", "podtemplates", "persistentvolumes", "persistentvolumeclaims",
+     "resourcequotas", "podsecuritypolicies.policy"}
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteOptions:
+    """``meta.k8s.io/v1`` DeleteOptions, from body and query."""
+
+    grace_seconds: int | None = None
+    propagation: str = ""  # "", Orphan, Background, Foreground
+    uid: str = ""
+    resource_version: str = ""
+    orphan_dependents: bool | None = None
+
+    @staticmethod
+    def read(body: Any, query_grace: int | None, query_propagation: str) -> DeleteOptions:
+        """Raises BadRequest for values that upstream refuses."""
+        body = body or {}
+        if not isinstance(body, dict):
+            raise BadRequest("expected DeleteOptions")
+        if body.get("kind", "DeleteOptions") != "DeleteOptions":
+            raise BadRequest(f"decoded object cannot be converted to DeleteOptions: {body.get('kind')}")
+        grace = body.get("gracePeriodSeconds", query_grace)
+        propagation = body.get("propagationPolicy") or query_propagation
+        orphan = body.get("orphanDependents")
+        if propagation not in ("", "Orphan", "Background", "Foreground"):
+            raise BadRequest(f'Invalid value: "{propagation}": must be one of Foreground, Background, Orphan or nil')
+        if orphan is not None and propagation:
+            raise BadRequest("orphanDependents and deletionPropagation cannot be both set")
+        if grace is not None and (not isinstance(grace, int) or grace < 0):
+            grace = 1  # upstream reads a negative grace so
+        pre = body.get("preconditions") or {}
+        if not propagation and orphan is not None:
+            propagation = "Orphan" if orphan else "Background"
+        return DeleteOptions(grace, propagation, pre.get("uid") or "", pre.get("resourceVersion") or "", orphan)
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """``removed``: gone at once; else it waits for grace or finalizers. ``answer`` says what to send."""
+
+    written: writes.Written
+    removed: bool
+    as_object: bool
+    code: int
+    uid: str
+
+
+def delete(
+    objects: Objects, kind: Kind, namespace: str, name: str, options: DeleteOptions, ctx: Context
+) -> Deletion:
+    """Mark or remove an object."""
+    entry = objects.head(kind, namespace, name)
+    if entry is None:
+        raise not_found(kind.plural, name, kind.group)
+    obj = served_object(kind, objects.load(entry))
+    meta = obj["metadata"]
+    if options.uid and options.uid != meta["uid"]:
+        raise writes.uid_conflict(kind, name, options.uid, meta["uid"])
+    if options.resource_version and options.resource_version != meta["resourceVersion"]:
+        raise _version_conflict(kind, name, options.resource_version, meta["resourceVersion"])
+    strategy = strategy_for(kind)
+    strategy.check_delete(obj, ctx)
+
+    before = dict(meta)
+    grace = _grace(strategy, obj, options)
+    _mark(meta, grace)
+    _finalizers(kind, meta, options)
+    if kind.kind == "Namespace" and not before.get("deletionTimestamp"):
+        obj.setdefault("status", {})["phase"] = "Terminating"
+    if writes.finished(kind, obj):
+        written = writes.remove(objects, kind, obj, ctx)
+        removed = True
+    else:
+        removed = False
+        if meta == before:
+            written = writes.unchanged(kind, entry.value)
+        else:
+            if strategy.has_generation and not before.get("deletionTimestamp"):
+                meta["generation"] = int(meta.get("generation") or 0) + 1
+            written = writes.rewrite(objects, kind, obj, ctx)
+    as_object = not removed or kind.group_resource in _ANSWERED_WITH_OBJECT
+    code = 202 if not removed and options.orphan_dependents is False else 200
+    return Deletion(written, removed, as_object, code, meta["uid"])
+
+
+def _grace(strategy: Strategy, obj: Object, options: DeleteOptions) -> int:
+    if strategy.default_grace_period is None:
+        return 0
+    grace = options.grace_seconds
+    spec, phase = obj.get("spec") or {}, (obj.get("status") or {}).get("phase")
+    if grace is None:
+        configured = spec.get("terminationGracePeriodSeconds")
+        grace = strategy.default_grace_period if configured is None else int(configured)
+    if not spec.get("nodeName") or phase in ("Succeeded", "Failed"):
+        return 0  # nothing runs that could stop gracefully
+    return max(0, grace)
+
+
+def _mark(meta: Object, grace: int) -> None:
+    """Set or shorten the deletion marks."""
+    if meta.get("deletionTimestamp"):
+        left = int(meta.get("deletionGracePeriodSeconds") or 0)
+        if grace >= left:
+            return
+        begun = m.parse_time(meta["deletionTimestamp"]) - timedelta(seconds=left)
+        meta["deletionTimestamp"] = m.format_time(begun + timedelta(seconds=grace))
+    else:
+        meta["deletionTimestamp"] = m.format_time(datetime.now(UTC) + timedelta(seconds=grace))
+    meta["deletionGracePeriodSeconds"] = grace
+
+
+def _finalizers(kind: Kind, meta: Object, options: DeleteOptions) -> None:
+    """The finalizers through which the garbage collector orphans dependents, or deletes them first."""
+    had = list(meta.get("finalizers") or [])
+    policy = options.propagation
+    if not policy:
+        if _ORPHAN in had or _FOREGROUND in had or kind.group_resource not in _ORPHANED_BY_DEFAULT:
+            return
+        policy = "Orphan"
+    wanted = [f for f in had if f not in (_ORPHAN, _FOREGROUND)]
+    if policy == "Orphan":
+        wanted.append(_ORPHAN)
+    elif policy == "Foreground":
+        wanted.append(_FOREGROUND)
+    if wanted:
+        meta["finalizers"] = wanted
+    else:
+        meta.pop("finalizers", None)
+
+
+def _version_conflict(kind: Kind, name: str, wanted: str, found: str) -> Conflict:
+    why = (
+        "Precondition failed: ResourceVersion in precondition: "
+        f"{wanted}, ResourceVersion in object meta: {found}"
+    )
+    return conflict(kind.plural, name, kind.group, why)
+
+
+def success(kind: Kind, name: str, uid: str) -> Object:
+    """The Status of a finished delete."""
+    details = {"name": name, "kind": kind.plural, "uid": uid}
+    if kind.group:
+        details["group"] = kind.group
+    return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}

@@ -1,0 +1,110 @@
+"""Objects in the store, by kind: reading for strategies and verbs, and the one way a write is appended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+from kubette.api.errors import InternalError, Timeout
+from kubette.api.kinds import Kind
+from kubette.apiserver.convert import conversion, stored_resource
+from kubette.store import Entry, Store, StoreError
+
+Object = dict[str, Any]
+
+
+class Objects:
+    """The store with kinds for keys. It is also the ``Reader`` that strategies get: that reads head."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    # ---- Reader: head
+
+    def get(self, kind: Kind, namespace: str | None, name: str) -> Object | None:
+        entry = self.head(kind, namespace or "", name)
+        return None if entry is None else self.load(entry)
+
+    def list(self, kind: Kind, namespace: str | None = None) -> Iterator[Object]:
+        for entry in self.store.head_list(stored_resource(kind), namespace or None):
+            yield orjson.loads(entry.value)
+
+    # ---- entries
+
+    def head(self, kind: Kind, namespace: str, name: str) -> Entry | None:
+        return self.store.head(stored_resource(kind), namespace, name)
+
+    def load(self, entry: Entry) -> Object:
+        """The stored object as a dict of its own."""
+        obj: Object = orjson.loads(entry.value)
+        return obj
+
+    def uid(self, resource: str, namespace: str, name: str) -> str | None:
+        """The uid of an object in head, by the store's resource name."""
+        entry = self.store.head(resource, namespace, name)
+        return None if entry is None else str(orjson.loads(entry.value)["metadata"]["uid"])
+
+    def put(self, kind: Kind, obj: Object, *, delete: bool = False) -> Pending:
+        """Append the stored form ``obj``; its resourceVersion is set to the write's revision."""
+        meta = obj["metadata"]
+        encoded = b""
+
+        def encode(rev: int) -> bytes:
+            nonlocal encoded
+            meta["resourceVersion"] = str(rev)
+            encoded = orjson.dumps(obj)
+            return encoded
+
+        key = (stored_resource(kind), meta.get("namespace") or "", meta["name"])
+        ack = self.store.delete(key, encode) if delete else self.store.put(key, encode)
+        return Pending(ack, encoded)
+
+
+class Pending:
+    """A write that is on its way to disk. ``await wait()`` gives the bytes that were written."""
+
+    __slots__ = ("_ack", "value")
+
+    def __init__(self, ack: asyncio.Future[int] | None, value: bytes) -> None:
+        self._ack = ack
+        self.value = value
+
+    async def wait(self) -> bytes:
+        """Raises InternalError when the datastore refused the write."""
+        if self._ack is not None:
+            try:
+                await asyncio.shield(self._ack)
+            except StoreError as e:
+                raise InternalError(f"datastore: {e}") from e
+        return self.value
+
+
+def storable(kind: Kind, obj: Object) -> Object:
+    """The stored form of a served object."""
+    change = conversion(kind)
+    return change.store(obj) if change else obj
+
+
+def served(kind: Kind, value: bytes) -> bytes:
+    """The served bytes of a stored object."""
+    change = conversion(kind)
+    return orjson.dumps(change.serve(orjson.loads(value))) if change else value
+
+
+def served_object(kind: Kind, obj: Object) -> Object:
+    change = conversion(kind)
+    return change.serve(obj) if change else obj
+
+
+def too_new(asked: int, current: int) -> Timeout:
+    """A list or get at a revision that does not exist yet."""
+    return Timeout(
+        f"Too large resource version: {asked}, current: {current}",
+        details={
+            "causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],
+            "retryAfterSeconds": 1,
+        },
+    )

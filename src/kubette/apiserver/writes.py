@@ -1,0 +1,256 @@
+"""Create and update: the generic pipeline around a kind's strategy, from a decoded body to the log.
+
+Everything here runs without an await, from reading head to appending, so that every write is atomic
+against every other. The order of steps is that of ``registry/base.py``. ``finish`` of what is returned is
+the only wait. Source: k8s.io/apiserver/pkg/registry/{rest,generic/registry}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from kubette.api import meta as m
+from kubette.api.errors import (
+    ApiError,
+    BadRequest,
+    Conflict,
+    InternalError,
+    already_exists,
+    conflict,
+    invalid,
+    invalid_object,
+    not_found,
+)
+from kubette.api.kinds import Kind
+from kubette.apiserver import validate_meta
+from kubette.apiserver.objects import Object, Objects, Pending, served, served_object, storable
+from kubette.apiserver.registry import strategy_for
+from kubette.apiserver.registry.base import Context, Strategy
+
+Hook = Callable[[], None] | None
+_NAME_TRIES = 8
+_WRONG_NAMESPACE = "the namespace of the provided object does not match the namespace sent on the request"
+#: Runs after defaulting, before the strategy prepares: admission's mutations. May raise.
+Admit = Callable[[Object, "Object | None"], None]
+
+
+class Written:
+    """``created`` tells 201 from 200. ``await finish()`` gives the served bytes, once they are on disk."""
+
+    __slots__ = ("_done", "_kind", "_pending", "_refused", "created")
+
+    def __init__(
+        self, kind: Kind, pending: Pending, created: bool, *, done: Hook = None, refused: Hook = None
+    ) -> None:
+        """``done`` is called when the write is on disk, ``refused`` when the datastore refused it."""
+        self._kind, self._pending, self.created = kind, pending, created
+        self._done, self._refused = done, refused
+
+    async def finish(self) -> bytes:
+        try:
+            value = await self._pending.wait()
+        except ApiError:
+            if self._refused is not None:
+                self._refused()
+            raise
+        if self._done is not None:
+            self._done()
+        return served(self._kind, value)
+
+
+def create(objects: Objects, kind: Kind, namespace: str, obj: Object, ctx: Context, admit: Admit) -> Written:
+    """Append a new object. ``obj`` has passed the structural check; it is changed and kept."""
+    strategy = strategy_for(kind)
+    meta = obj.setdefault("metadata", {})
+    _scope(kind, namespace, meta)
+    if meta.get("resourceVersion"):
+        raise InternalError("resourceVersion should not be set on objects to be created")
+    generated = not meta.get("name") and bool(meta.get("generateName"))
+    if generated:
+        meta["name"] = m.generate_name(meta["generateName"])
+    for name in ("selfLink", "deletionTimestamp", "deletionGracePeriodSeconds", "managedFields", "generation"):
+        meta.pop(name, None)
+    meta["uid"] = m.new_uid()
+    meta["creationTimestamp"] = ctx.now()
+    strategy.default(obj)
+    admit(obj, None)
+    strategy.prepare_create(obj, ctx)
+    if extra := [f for f in strategy.finalizers_on_create(obj) if f not in meta.get("finalizers", ())]:
+        meta["finalizers"] = [*meta.get("finalizers", ()), *extra]
+    errors = validate_meta.on_create(kind, meta)
+    errors += strategy.validate(obj, ctx)
+    _refuse(kind, meta, errors)
+    for _ in range(_NAME_TRIES):
+        if objects.head(kind, meta.get("namespace", ""), meta["name"]) is None:
+            break
+        if not generated:
+            raise already_exists(kind.plural, meta["name"], kind.group)
+        meta["name"] = m.generate_name(meta["generateName"])
+    else:
+        raise already_exists(kind.plural, meta["name"], kind.group)
+    return _append(objects, kind, strategy, obj, None, ctx)
+
+
+def update(
+    objects: Objects,
+    kind: Kind,
+    namespace: str,
+    name: str,
+    change: Callable[[Object], Object],
+    ctx: Context,
+    admit: Admit,
+    check: Callable[[Object], None] = lambda obj: None,
+    admit_create: Admit | None = None,
+) -> Written:
+    """Append a new state of an object. ``change`` maps the served old object to the wanted one (a PUT ignores
+    its argument, a PATCH applies itself); ``check`` is the structural check of what comes out."""
+    strategy = strategy_for(kind)
+    entry = objects.head(kind, namespace, name)
+    if entry is None:
+        if not (strategy.allow_create_on_update and admit_create and not ctx.subresource):
+            raise not_found(kind.plural, name, kind.group)
+        new = change({})
+        check(new)
+        new.get("metadata", {}).pop("resourceVersion", None)
+        new.setdefault("metadata", {})["name"] = name
+        return create(objects, kind, namespace, new, ctx, admit_create)
+    old = served_object(kind, objects.load(entry))
+    new = change(served_object(kind, objects.load(entry)))
+    check(new)
+    meta = new.setdefault("metadata", {})
+    _scope(kind, namespace, meta)
+    if meta.get("name") != name:
+        raise BadRequest(
+            f"the name of the object ({meta.get('name', '')}) does not match the name on the URL ({name})"
+        )
+    _preconditions(kind, strategy, name, meta, old["metadata"])
+    _restore(new, old, strategy, ctx)
+    strategy.default(new)
+    admit(new, old)
+    if new != old:
+        strategy.prepare_update(new, old, ctx)
+        errors = validate_meta.on_update(kind, meta, old["metadata"])
+        _refuse(kind, meta, errors + strategy.validate_update(new, old, ctx))
+    if new == old:
+        return Written(kind, Pending(None, entry.value), False)
+    if finished(kind, new):
+        return _gone(objects, kind, strategy, new, old, ctx)
+    return _append(objects, kind, strategy, new, old, ctx)
+
+
+def finished(kind: Kind, obj: Object) -> bool:
+    """Whether a deleted object has nothing left to wait for: no finalizers, no grace."""
+    meta = obj["metadata"]
+    if not meta.get("deletionTimestamp") or meta.get("finalizers") or meta.get("deletionGracePeriodSeconds"):
+        return False
+    return not (kind.kind == "Namespace" and (obj.get("spec") or {}).get("finalizers"))
+
+
+def remove(objects: Objects, kind: Kind, obj: Object, ctx: Context) -> Written:
+    """Append the deletion of the served object ``obj``."""
+    return _gone(objects, kind, strategy_for(kind), obj, obj, ctx)
+
+
+def rewrite(objects: Objects, kind: Kind, obj: Object, ctx: Context) -> Written:
+    """Append a state that only the server makes (deletion marks), without validation."""
+    if ctx.dry_run:
+        return Written(kind, _dry(kind, obj), False)
+    return Written(kind, objects.put(kind, storable(kind, obj)), False)
+
+
+def unchanged(kind: Kind, value: bytes) -> Written:
+    """Nothing to write: the stored ``value`` is already what was wanted."""
+    return Written(kind, Pending(None, value), False)
+
+
+def _gone(objects: Objects, kind: Kind, strategy: Strategy, obj: Object, old: Object, ctx: Context) -> Written:
+    if ctx.dry_run:
+        return Written(kind, _dry(kind, obj), False)
+    pending = objects.put(kind, storable(kind, obj), delete=True)
+    # What the object held is free once the deletion is on disk, not before.
+    return Written(kind, pending, False, done=lambda: strategy.deleted(old))
+
+
+def _append(
+    objects: Objects, kind: Kind, strategy: Strategy, new: Object, old: Object | None, ctx: Context
+) -> Written:
+    created = old is None
+    errors = strategy.allocate(new, old, ctx)
+    if errors:
+        strategy.release(new, old, ctx)
+        _refuse(kind, new["metadata"], errors)
+    if ctx.dry_run:
+        strategy.release(new, old, ctx)
+        return Written(kind, _dry(kind, new), created)
+    pending = objects.put(kind, storable(kind, new))
+    return Written(kind, pending, created, refused=lambda: strategy.release(new, old, ctx))
+
+
+def _dry(kind: Kind, obj: Object) -> Pending:
+    import orjson
+
+    return Pending(None, orjson.dumps(storable(kind, obj)))
+
+
+def _scope(kind: Kind, namespace: str, meta: Object) -> None:
+    """The object's namespace is the URL's."""
+    if not kind.namespaced:
+        if meta.get("namespace"):
+            raise BadRequest(_WRONG_NAMESPACE)
+        meta.pop("namespace", None)
+        return
+    if meta.get("namespace") and meta["namespace"] != namespace:
+        raise BadRequest(_WRONG_NAMESPACE)
+    meta["namespace"] = namespace
+
+
+def _preconditions(kind: Kind, strategy: Strategy, name: str, meta: Object, old: Object) -> None:
+    if meta.get("uid") and meta["uid"] != old["uid"]:
+        raise uid_conflict(kind, name, meta["uid"], old["uid"])
+    version = meta.get("resourceVersion")
+    if not version and not strategy.allow_unconditional_update:
+        error = invalid("metadata.resourceVersion", 0, "must be specified for an update")
+        raise invalid_object(kind.kind, name, [error], kind.group)
+    if version and version != old["resourceVersion"]:
+        raise conflict(kind.plural, name, kind.group)
+
+
+def uid_conflict(kind: Kind, name: str, wanted: str, found: str) -> Conflict:
+    why = f"Precondition failed: UID in precondition: {wanted}, UID in object meta: {found}"
+    return conflict(kind.plural, name, kind.group, why)
+
+
+_KEPT = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation",
+         "resourceVersion")  # fmt: skip
+
+
+def _restore(new: Object, old: Object, strategy: Strategy, ctx: Context) -> None:
+    """Put back what this request may not change."""
+    meta, before = new["metadata"], old["metadata"]
+    for field in _KEPT:
+        if field in before:
+            meta[field] = before[field]
+        else:
+            meta.pop(field, None)
+    meta.pop("managedFields", None)
+    meta.pop("selfLink", None)
+    new["apiVersion"], new["kind"] = old["apiVersion"], old["kind"]
+    if ctx.subresource == "status":
+        for key in {*new, *old} - {"apiVersion", "kind", "metadata", "status"}:
+            _keep(new, old, key)
+        _keep(meta, before, "ownerReferences")
+    elif not ctx.subresource and strategy.has_status:
+        _keep(new, old, "status")
+
+
+def _keep(new: Object, old: Object, key: str) -> None:
+    if key in old:
+        new[key] = old[key]
+    else:
+        new.pop(key, None)
+
+
+def _refuse(kind: Kind, meta: Object, errors: list[Any]) -> None:
+    if errors:
+        raise invalid_object(kind.kind, meta.get("name") or meta.get("generateName") or "", errors, kind.group)
