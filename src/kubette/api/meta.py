@@ -84,11 +84,11 @@ def key(obj: Mapping[str, Any]) -> Key:
     return str(m.get("namespace") or ""), str(m.get("name") or "")
 
 
-def labels_of(obj: Mapping[str, Any]) -> dict[str, str]:
+def labels(obj: Mapping[str, Any]) -> dict[str, str]:
     return metadata(obj).get("labels") or {}
 
 
-def annotations_of(obj: Mapping[str, Any]) -> dict[str, str]:
+def annotations(obj: Mapping[str, Any]) -> dict[str, str]:
     return metadata(obj).get("annotations") or {}
 
 
