@@ -1,4 +1,4 @@
-"""nftables in memory, obeying the same contract as the kernel (``tests/netns/test_proxy_contract.py`` holds both to it).
+"""nftables in memory, obeying the same contract as the kernel (one test holds both to it).
 
 It takes the same transactions, refuses what the kernel refuses with the same errors, applies whole or not at all, and
 lets a packet be traced through its rules (``tracer``). Others may meddle with it: ``flush_ruleset``.

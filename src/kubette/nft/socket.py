@@ -154,7 +154,7 @@ class Kernel:
         """What waits in the socket: answers are yielded, notifications (sent to the group) kept aside."""
         while True:
             try:
-                data, (_port, groups) = self._sock.recvfrom(1 << 17)
+                data, _ = self._sock.recvfrom(1 << 17)
             except BlockingIOError:
                 return
             except OSError as err:

@@ -1,7 +1,7 @@
 """A packet through a table, rule by rule, as the kernel's virtual machine would run it.
 
-Used by tests on the fake kernel, and by whoever wants to be told why a packet went where it went. It follows the *first*
-packet of a connection, which is the only one that nat chains see.
+Used by tests on the fake kernel, and by whoever wants to be told why a packet went where it went. It follows the
+*first* packet of a connection, which is the only one that nat chains see.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class _Stop(Exception):
 class Tracer:
     """Runs packets through one table. ``random`` gives a number below its argument; ``now`` is in seconds.
 
-    Elements that rules add live in ``dynamic`` (set → key → (value, expiry)), as the kernel keeps them beside the static ones.
+    Elements that rules add live in ``dynamic`` (set → key → (value, expiry)).
     """
 
     def __init__(self, table: Table, random: Callable[[int], int], now: Callable[[], float] = lambda: 0.0) -> None:

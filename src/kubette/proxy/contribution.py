@@ -5,7 +5,7 @@ Slots and ids are the only memory between two versions of a service: they are wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -62,18 +62,24 @@ def settle(previous: Slots, wanted: frozenset[Backend], sticky: bool) -> Slots:
         return previous if backends == previous.backends and not previous.ids else Slots(backends)
     ids: dict[Backend, int] = {}
     next_id = previous.next_id
+    taken = set(previous.ids.values()) if len(previous.ids) < 0x8000 else set()
     for b in backends:
         known = previous.ids.get(b)
         if known is None:
-            known, next_id = next_id, next_id % 0xFFFFFFFE + 1
+            while next_id in taken:
+                next_id = next_id % 0xFFFF + 1
+            known, next_id = next_id, next_id % 0xFFFF + 1
         ids[b] = known
     return Slots(backends, ids, next_id)
 
 
 def contribute(
-    found: Iterable[Frontend], old: Contribution | None, guard: bool, local: Iterable[tuple[Family, str]]
+    found: Iterable[Frontend],
+    old: Contribution | None,
+    guarded: Callable[[str], bool],
+    local: Iterable[tuple[Family, str]],
 ) -> Contribution:
-    """The elements for a service's frontends. ``guard``: its addresses are outside the service CIDRs as well."""
+    """The elements for a service's frontends. ``guarded``: whether other ports of an address are to be refused."""
     new = Contribution()
     elements = new.elements
     arranged = new.slots
@@ -98,7 +104,7 @@ def contribute(
             new.udp[family, name, key] = Flow(family, f.proto, f.address, f.port, wanted)
         if f.ranges is not None:
             _ranges(elements, f, key)
-        if guard and f.address:
+        if f.address and guarded(f.address):
             new.shared.add((family, tb.GUARDED, packed_ip(f.address)))
     for family, ip in local:
         new.shared.add((family, tb.HAIRPIN, packed_ip(ip) * 2))
@@ -114,7 +120,7 @@ def _backends(elements: dict[Target, dict[bytes, Value]], f: Frontend, name: str
     by_slot = elements.setdefault((f.family, f"{name}-affinity-slots"), {})
     by_id = elements.setdefault((f.family, f"{name}-affinity-endpoints"), {})
     for slot, backend in enumerate(slots.backends):
-        id_ = packed_number(slots.ids[backend])
+        id_ = tb.affinity_mark(f.scope, slots.ids[backend])
         by_slot[key + packed_number(slot)] = id_
         by_id[key + id_] = packed_ip(backend[0]) + packed_port(backend[1])
 

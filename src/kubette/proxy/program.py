@@ -144,10 +144,8 @@ class Program:
     ) -> None:
         old = self._given.get(name, _NOTHING)
         mine = self._claim(name, found, old)
-        guard = any(f.address and not inside(self.config.service_cidrs, f.address) for f in mine)
         local = local_addresses(list(self._slices.get(name, {}).values()), self.node) if mine else ()
-        new = contribute(mine, old, guard, [x for x in local if x[0] in self.tables])
-        self._unguard_node(new)
+        new = contribute(mine, old, self._guarded, [x for x in local if x[0] in self.tables])
         for (family, set_name), held in old.elements.items():
             after = new.elements.get((family, set_name), {})
             change = changes[family].setdefault(set_name, {})
@@ -173,10 +171,9 @@ class Program:
         else:
             self._given.pop(name, None)
 
-    def _unguard_node(self, new: Contribution) -> None:
-        """An external IP may be the node's own; its other ports are none of our business."""
-        own = self.tables
-        new.shared = {s for s in new.shared if s[1] != tb.GUARDED or s[2] not in own[s[0]].table.elements[tb.NODE_IPS]}
+    def _guarded(self, address: str) -> bool:
+        """ClusterIPs are guarded as a range; an external IP may be the node's own, whose other ports are not ours."""
+        return address not in self.node.ips and not inside(self.config.service_cidrs, address)
 
     def _share(
         self,

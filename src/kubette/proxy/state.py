@@ -1,7 +1,7 @@
 """API objects narrowed to what a service proxy needs: services with their ports, endpoints with their conditions.
 
-Shapes: core/v1 Service and discovery.k8s.io/v1 EndpointSlice. Pure; objects that make no sense yield less, never an error:
-the proxy of a node must not stop for one odd Service.
+Shapes: core/v1 Service and discovery.k8s.io/v1 EndpointSlice. Pure; objects that make no sense yield less, never an
+error: the proxy of a node must not stop for one odd Service.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A constant number of rules, everything else in maps. For each scope S (services, nodeports, local-…):
 
-    map S                    { [daddr .] proto . dport        : verdict }     goto a chain for N backends, refuse or drop
+    map S                    { [daddr .] proto . dport        : verdict }     goto S-lb-N, refuse or drop
     map S-endpoints          { [daddr .] proto . dport . slot : ip . port }   slot 0..N-1
     map S-affinity           { saddr . [daddr .] proto . dport : id }         filled by rules, with a timeout
     map S-affinity-slots     { [daddr .] proto . dport . slot : id }
@@ -13,7 +13,7 @@ Hooks, and why each:
     prerouting, output  nat, dstnat     choose a backend, rewrite the destination
     guard-*             filter, after   what is still addressed to a service IP now has no such port: refuse it, before
                                         it is routed to the node itself (packets that conntrack calls invalid, too)
-    postrouting         nat, srcnat     replies must come back through this node: hairpin, and sources outside the cluster
+    postrouting         nat, srcnat     replies must come back through this node: hairpin, outside sources
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import struct
 from functools import lru_cache
 
 from kubette.nft import expr as e
-from kubette.nft.types import Chain, Field, Hook, Set, Table, addr_field, family_of, network, packed_ip, packed_number
+from kubette.nft.types import Chain, Field, Hook, Set, Table, addr_field, family_of, network, packed_ip
 from kubette.proxy.config import ProxyConfig
 from kubette.proxy.policy import Scope
 
@@ -115,7 +115,7 @@ def _postrouting(
     return (
         (e.saddr(family, 0), e.daddr(family, family.words), e.Lookup(HAIRPIN, 0), *rewrite),
         (e.Meta(0, mark), e.Bitwise(0, host32(MASQUERADE), bytes(4)), e.Cmp(0, bytes(4)), e.Judge(e.RETURN)),
-        (e.Meta(0, mark), e.Bitwise(0, host32(~MASQUERADE), bytes(4)), e.MetaSet(0, mark)),
+        (e.Meta(0, mark), e.Bitwise(0, host32(0xFFFF & ~MASQUERADE), bytes(4)), e.MetaSet(0, mark)),
         *pods,
         own_source,
         rewrite,
@@ -166,7 +166,9 @@ def backend_chain(name: str, family: e.Family) -> Chain:
     count, _, affinity = rest.partition("-affinity-")
     scope = Scope(head)
     number = int(count)
-    choose = _sticky(scope, family, number, int(affinity)) if affinity else _balanced(scope, family, number)
+    if affinity:
+        return Chain(name, _sticky(scope, family, number, int(affinity)))
+    choose = _balanced(scope, family, number)
     if scope.keeps_source:
         return Chain(name, choose)
     mark = e.MetaKey.MARK
@@ -176,7 +178,7 @@ def backend_chain(name: str, family: e.Family) -> Chain:
 
 def _slots(count: int, reg: int) -> tuple[e.Expr, ...]:
     """How to choose a slot: at random, and slot 0 when the one chosen went away this very moment."""
-    first = e.Immediate(reg, packed_number(0))
+    first = e.Numgen(reg, 1)
     return (e.Numgen(reg, count), first) if count > 1 else (first,)
 
 
@@ -186,18 +188,29 @@ def _balanced(scope: Scope, family: e.Family, count: int) -> tuple[e.Rule, ...]:
     return tuple((*loads, choice, *found) for choice in _slots(count, slot))
 
 
+def affinity_mark(scope: Scope, number: int) -> bytes:
+    """The mark that stands for a backend of a frontend with affinity: id in the upper half, never 0."""
+    return host32(number << 16 | (0 if scope.keeps_source else MASQUERADE))
+
+
 def _sticky(scope: Scope, family: e.Family, count: int, seconds: int) -> tuple[e.Rule, ...]:
-    """Same backend for a client while it lasts; registers: saddr, frontend, id, then the backend."""
-    name, words = scope.value, family.words
+    """Same backend for a client while it lasts. The id goes through the mark: nft 1.0.6 (Debian 12) aborts in ``nft
+    list`` when one map's value is part of another's key, and a ruleset must stay readable."""
+    name, words, mark = scope.value, family.words, e.MetaKey.MARK
     frontend, id_ = _frontend(scope, family, words)
-    key = (e.saddr(family, 0), *frontend)
-    remember = e.Dynset(f"{name}-affinity", e.DynOp.UPDATE, 0, id_, seconds * 1000)
-    forget = e.Dynset(f"{name}-affinity", e.DynOp.DELETE, 0, id_)
-    backend = e.MapLookup(f"{name}-affinity-endpoints", words, id_ + 1)
-    nat = e.Nat(family, id_ + 1, id_ + 1 + words)
-    by_slot = e.MapLookup(f"{name}-affinity-slots", words, id_)
-    return (
-        (*key, e.MapLookup(f"{name}-affinity", 0, id_), backend, remember, nat),
-        (*key, e.Immediate(id_, bytes(4)), forget),  # an update would keep the stale id
-        *((*key, choice, by_slot, backend, remember, nat) for choice in _slots(count, id_)),
-    )
+    client = (e.saddr(family, 0), *frontend)
+    serve = (
+        *client, e.Meta(id_, mark), e.MapLookup(f"{name}-affinity-endpoints", words, id_ + 1),
+        e.Dynset(f"{name}-affinity", e.DynOp.UPDATE, 0, id_, seconds * 1000), e.Nat(family, id_ + 1, id_ + 1 + words),
+    )  # fmt: skip
+    rules: list[e.Rule] = [
+        (e.Immediate(0, bytes(4)), e.MetaSet(0, mark)),
+        (*client, e.MapLookup(f"{name}-affinity", 0, id_), e.MetaSet(id_, mark)),
+        serve,
+        # The backend is gone: forget it, an update would keep the stale id.
+        (*client, e.Numgen(id_, 1), e.Dynset(f"{name}-affinity", e.DynOp.DELETE, 0, id_)),
+    ]
+    loads, slot = _frontend(scope, family, 0)
+    for choice in _slots(count, slot):
+        rules += [(*loads, choice, e.MapLookup(f"{name}-affinity-slots", 0, 0), e.MetaSet(0, mark)), serve]
+    return tuple(rules)
