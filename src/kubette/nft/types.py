@@ -10,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import lru_cache
@@ -145,6 +145,7 @@ def packed_number(number: int) -> bytes:
     return struct.pack("=I", number)
 
 
+@lru_cache(maxsize=256)
 def network(cidr: str) -> tuple[bytes, bytes]:
     """Network address and mask of a CIDR, in network byte order."""
     net = ipaddress.ip_network(cidr, strict=False)
@@ -155,3 +156,20 @@ def interval(cidr: str) -> tuple[bytes, bytes]:
     """First and last address of a CIDR."""
     net = ipaddress.ip_network(cidr, strict=False)
     return net.network_address.packed, net.broadcast_address.packed
+
+
+@lru_cache(maxsize=256)
+def _numbers(cidr: str) -> tuple[int, int, int]:
+    net, mask = network(cidr)
+    return len(net), int.from_bytes(net, "big"), int.from_bytes(mask, "big")
+
+
+def inside(cidrs: Iterable[str], address: str) -> bool:
+    """Whether an address lies in one of the CIDRs."""
+    packed = packed_ip(address)
+    number = int.from_bytes(packed, "big")
+    for cidr in cidrs:
+        size, net, mask = _numbers(cidr)
+        if size == len(packed) and number & mask == net:
+            return True
+    return False

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from kubette.nft.expr import DROP, Family
-from kubette.nft.types import Value, interval, network, packed_ip, packed_number, packed_port, packed_proto
+from kubette.nft.types import Value, interval, packed_ip, packed_number, packed_port, packed_proto
 from kubette.proxy import table as tb
 from kubette.proxy.policy import Backend, Empty, Frontend, arrange
 
@@ -141,12 +141,3 @@ def _disjoint(cidrs: Iterable[str]) -> list[tuple[bytes, bytes]]:
             out.append(span)
     return out
 
-
-def inside(cidrs: Iterable[str], address: str) -> bool:
-    """Whether an address lies in one of the CIDRs."""
-    packed = packed_ip(address)
-    for cidr in cidrs:
-        net, mask = network(cidr)
-        if len(net) == len(packed) and bytes(a & m for a, m in zip(packed, mask, strict=True)) == net:
-            return True
-    return False

@@ -6,14 +6,13 @@ Sources: the Kubernetes documentation of virtual IPs and traffic policies, KEP-1
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
 from kubette.nft.expr import Family
-from kubette.nft.types import family_of
+from kubette.nft.types import family_of, inside
 from kubette.proxy.state import Endpoint, Service, ServicePort, Slice
 
 Backend: TypeAlias = tuple[str, int]  # ip, port
@@ -160,7 +159,6 @@ def _ranges(service: Service, ip: str, family: Family) -> tuple[str, ...] | None
 
 def local_addresses(slices: Sequence[Slice], node: Node) -> set[tuple[Family, str]]:
     """Pod addresses on this node that may hit themselves through a service (hairpin)."""
-    nets = [ipaddress.ip_network(c) for c in node.pod_cidrs]
     out: set[tuple[Family, str]] = set()
     for s in slices:
         for endpoints in s.ports.values():
@@ -168,7 +166,7 @@ def local_addresses(slices: Sequence[Slice], node: Node) -> set[tuple[Family, st
                 if e.ip in node.ips:
                     continue
                 here = e.node == node.name
-                if here or (not e.node and any(ipaddress.ip_address(e.ip) in n for n in nets)):
+                if here or (not e.node and inside(node.pod_cidrs, e.ip)):
                     out.add((s.family, e.ip))
     return out
 

@@ -6,22 +6,38 @@ family. Any event may be repeated; work is done for the services touched and no 
 
 from __future__ import annotations
 
+import contextlib
+import gc
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from kubette.nft.expr import Family, Verdict
 from kubette.nft.live import Backend as Kernel
 from kubette.nft.live import LiveTable
 from kubette.nft.transaction import Transaction
-from kubette.nft.types import Value, family_of
+from kubette.nft.types import Value, family_of, inside
 from kubette.proxy import table as tb
 from kubette.proxy.config import ProxyConfig
-from kubette.proxy.contribution import Contribution, Flow, FrontendKey, contribute, frontend_key, inside
+from kubette.proxy.contribution import Contribution, Flow, FrontendKey, contribute, frontend_key
 from kubette.proxy.policy import Frontend, Node, frontends, local_addresses
 from kubette.proxy.state import Name, Service, Slice
 
 _NOTHING = Contribution()
+_BULK = 500  # services at once from which the garbage collector is better off waiting
+
+
+@contextlib.contextmanager
+def _no_collection(bulk: bool) -> Iterator[None]:
+    """Nothing cyclic is made in here; walking all that was allocated takes longer than the work itself."""
+    pause = bulk and gc.isenabled()
+    if pause:
+        gc.disable()
+    try:
+        yield
+    finally:
+        if pause:
+            gc.enable()
 
 
 @dataclass
@@ -84,6 +100,10 @@ class Program:
 
     def flush(self) -> Flushed:
         """Commit what has changed. The first flush writes the whole table."""
+        with _no_collection(len(self._dirty) > _BULK):
+            return self._flush()
+
+    def _flush(self) -> Flushed:
         changes: dict[Family, dict[str, dict[bytes, Value | None]]] = {f: {} for f in self.tables}
         used = {f: Counter[str]() for f in self.tables}
         out = Flushed()

@@ -6,7 +6,6 @@ error: the proxy of a node must not stop for one odd Service.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -150,10 +149,11 @@ def _endpoint(obj: Mapping[str, Any], port: int, family: Family) -> Endpoint | N
 
 
 def _is_ip(text: str) -> bool:
-    with contextlib.suppress(ValueError):
+    try:
         packed_ip(text)
-        return True
-    return False
+    except ValueError:
+        return False
+    return True
 
 
 def _is_cidr(text: str) -> bool:
