@@ -53,6 +53,7 @@ class Sandbox:
     netns: Path | None
     ipcns: Path | None
     utsns: Path | None
+    host_pid: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +137,8 @@ class Container:
     pid: int = 0
     log_path: Path = Path("/dev/null")
     labels: Mapping[str, str] = field(default_factory=dict)
+    reason: str = ""  # StartError, … where the runtime knows better than exit code and OOM
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True)
