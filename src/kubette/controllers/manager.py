@@ -1,0 +1,29 @@
+"""The explicit list of controllers, and running them all on shared informers."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from kubette.client.interface import Api
+from kubette.controllers.base import Cluster, Controller
+from kubette.controllers.config import ControllersConfig
+from kubette.controllers.replicaset import ReplicaSet
+from kubette.controllers.replicationcontroller import ReplicationController
+
+#: In the order in which they start to work.
+CONTROLLERS: tuple[type[Controller[Any]], ...] = (
+    ReplicationController,
+    ReplicaSet,
+)
+
+
+async def run(api: Api, config: ControllersConfig) -> None:
+    """Until cancelled. One controller that fails for good ends them all: the process is then restarted."""
+    cluster = Cluster(api, config)
+    controllers = [c(cluster) for c in CONTROLLERS if c.name not in config.disabled]
+    async with asyncio.TaskGroup() as group:
+        for informer in cluster.informers.values():
+            group.create_task(informer.run(), name=f"informer {informer.kind.plural}")
+        for controller in controllers:
+            group.create_task(controller.run(), name=controller.name)

@@ -1,0 +1,255 @@
+"""The core of ReplicaSets and ReplicationControllers: as many pods as were asked for, no more, no fewer.
+
+``count`` and ``status_of`` decide purely; ``Replicas`` is the controller around them, which creates pods in
+batches of 1, 2, 4, …, so that what refuses one pod does not have to refuse hundreds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from datetime import datetime
+from typing import Any, ClassVar
+
+from kubette.api import errors, meta
+from kubette.api.kinds import Kind
+from kubette.api.selectors import LabelSelector
+from kubette.controllers import pods as podlib
+from kubette.controllers.adoption import claim
+from kubette.controllers.base import Controller, Index, Key, by_controller, kind
+from kubette.controllers.expectations import Expectations
+from kubette.controllers.writes import Create, Delete, Note, Patch, apply, status_patch
+
+Obj = dict[str, Any]
+
+_BURST = 500  # pods one pass creates or deletes
+_PARALLEL = 32  # requests of one pass under way at once
+
+
+def new_pod(owner: Obj) -> Obj:
+    """The next pod of ``owner``, from its template."""
+    template = owner["spec"].get("template") or {}
+    given = template.get("metadata") or {}
+    m: Obj = {"generateName": meta.name(owner) + "-", "namespace": meta.namespace(owner)}
+    for field in ("labels", "annotations", "finalizers"):
+        if given.get(field):
+            m[field] = copy.deepcopy(given[field])
+    m["ownerReferences"] = [meta.owner_reference(owner)]
+    spec = copy.deepcopy(template.get("spec") or {})
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": m, "spec": spec}
+
+
+def count(owner: Obj, pods: Sequence[Obj], related: Iterable[Obj]) -> list[Create | Delete]:
+    """The writes that bring ``pods`` (the owner's, active) to ``spec.replicas``; a burst at most.
+
+    ``related``: pods of owners that serve the same purpose, which make a node crowded.
+    """
+    pod_kind = kind("pods")
+    missing = int(owner["spec"].get("replicas", 1)) - len(pods)
+    if missing >= 0:
+        return [Create(pod_kind, new_pod(owner)) for _ in range(min(missing, _BURST))]
+    crowd = Counter(p.get("spec", {}).get("nodeName") or "" for p in related if podlib.active(p))
+    chosen = podlib.first_to_go(pods, crowd)[: min(-missing, _BURST)]
+    return [Delete(pod_kind, pod) for pod in chosen]
+
+
+def status_of(
+    owner: Obj, pods: Sequence[Obj], failure: str, now: datetime, terminating: int | None = None
+) -> tuple[Obj, float | None]:
+    """The owner's status, and in how many seconds it changes by the mere passing of time.
+
+    ``failure``: what creating ("FailedCreate: …") or deleting was refused with; empty when all went well."""
+    spec, old = owner["spec"], owner.get("status") or {}
+    wanted = ((spec.get("template") or {}).get("metadata") or {}).get("labels") or {}
+    waits = [podlib.available_in(p, spec.get("minReadySeconds", 0), now) for p in pods]
+    status: Obj = {
+        "replicas": len(pods),
+        "fullyLabeledReplicas": sum(wanted.items() <= meta.labels(p).items() for p in pods),
+        "readyReplicas": sum(podlib.ready(p) for p in pods),
+        "availableReplicas": sum(w == 0 for w in waits),
+        "observedGeneration": owner["metadata"].get("generation", 0),
+    }
+    for field in ("fullyLabeledReplicas", "readyReplicas", "availableReplicas"):
+        if not status[field]:
+            del status[field]
+    if terminating is not None:
+        status["terminatingReplicas"] = terminating
+    conditions = [c for c in old.get("conditions") or [] if c.get("type") != "ReplicaFailure"]
+    if failure:
+        reason, _, message = failure.partition(": ")
+        condition = {"type": "ReplicaFailure", "status": "True", "reason": reason, "message": message}
+        conditions = meta.set_condition(old.get("conditions") or [], condition, meta.format_time(now))
+    if conditions:
+        status["conditions"] = conditions
+    later = [w for w in waits if w]
+    return status, min(later) if later else None
+
+
+class Replicas(Controller[Key]):
+    """Subclasses say which kind, and what its selector is."""
+
+    owner_resource: ClassVar[str]
+    concurrency = 16
+
+    def watch(self) -> None:
+        self.kind: Kind = kind(self.owner_resource)
+        self.expected = Expectations()
+        self.failures: dict[Key, str] = {}
+        owners, pods = self.cluster.informer(self.owner_resource), self.cluster.informer("pods")
+        self.owners = owners
+        self.pods = Index(pods, by_controller)
+        owners.subscribe(self._owner_changed)
+        pods.subscribe(self._pod_changed)
+
+    @abstractmethod
+    def selector(self, owner: Obj) -> LabelSelector: ...
+
+    def related(self, owner: Obj, owned: Sequence[Obj]) -> Iterable[Obj]:
+        """Pods that make a node crowded when one must go."""
+        return owned
+
+    def terminating(self, owned: Sequence[Obj]) -> int | None:
+        """``status.terminatingReplicas``, for kinds that have it."""
+        return None
+
+    def _owner_changed(self, key: Key, old: Obj | None, new: Obj | None) -> None:
+        if new is None or (old is not None and meta.uid(old) != meta.uid(new)):
+            self.expected.forget(key)
+            self.failures.pop(key, None)
+        self.queue.add(key)
+
+    def _pod_changed(self, key: Key, old: Obj | None, new: Obj | None) -> None:
+        before, after = old and self._owner_of(old), new and self._owner_of(new)
+        if before:
+            if old is not None and (new is None or meta.deleting(new)):
+                self.expected.deleted(before, meta.uid(old))
+            self.queue.add(before)
+        if after:
+            if old is None:
+                self.expected.created(after)
+            if new is not None and meta.deleting(new):
+                self.expected.deleted(after, meta.uid(new))
+            self.queue.add(after)
+        if new is not None and not meta.deleting(new) and meta.controller_of(new) is None:
+            for owner_key, owner in self.owners.items.items():  # an orphan: who wants it?
+                if owner_key[0] == key[0] and self.selector(owner).matches(meta.labels(new)):
+                    self.queue.add(owner_key)
+
+    def _owner_of(self, pod: Obj) -> Key | None:
+        ref = meta.controller_of(pod)
+        if ref is None or ref.get("kind") != self.kind.kind:
+            return None
+        if meta.group_version(ref.get("apiVersion", ""))[0] != self.kind.group:
+            return None
+        return meta.namespace(pod), ref["name"]
+
+    async def reconcile(self, key: Key) -> float | None:
+        owner = self.owners.items.get(key)
+        if owner is None:
+            self.expected.forget(key)
+            return None
+        caught_up = self.expected.satisfied(key)
+        everyone = self.pods.get(meta.uid(owner)) + self.pods.get(meta.namespace(owner) + "/")
+        claimed = claim(kind("pods"), owner, self.selector(owner), everyone)
+        owned = list(claimed.owned)
+        for patch in claimed.release:
+            await apply(self.api, patch)
+        if claimed.adopt:
+            owned += await self._adopt(owner, [p for p in claimed.adopt if podlib.active(p.target)])
+        active = [p for p in owned if podlib.active(p)]
+        if caught_up and not meta.deleting(owner):
+            await self._manage(key, owner, active, self.related(owner, owned))
+        now, failure = self.cluster.now(), self.failures.get(key, "")
+        status, again = status_of(owner, active, failure, now, self.terminating(owned))
+        await self.carry_out(status_patch(self.kind, owner, status))
+        if failure and (again is None or again > 1):
+            again = 1.0  # try again what was refused
+        return again
+
+    async def _adopt(self, owner: Obj, patches: Sequence[Patch]) -> list[Obj]:
+        """Only if the owner is still there and stays: asked of the API, not of the informer."""
+        if not patches:
+            return []
+        fresh = await self.api.get(self.kind, meta.name(owner), meta.namespace(owner))
+        if meta.uid(fresh) != meta.uid(owner) or meta.deleting(fresh):
+            return []
+        out = [await apply(self.api, patch) for patch in patches]
+        return [pod for pod in out if pod is not None]
+
+    async def _manage(self, key: Key, owner: Obj, active: Sequence[Obj], related: Iterable[Obj]) -> None:
+        writes = count(owner, active, related)
+        self.failures.pop(key, None)
+        for write in writes:
+            if isinstance(write, Delete):
+                self.expected.expect_deletion(key, meta.uid(write.target))
+        creations = [w for w in writes if isinstance(w, Create)]
+        deletions = [w for w in writes if isinstance(w, Delete)]
+        if creations:
+            await self._create(key, owner, creations)
+        if deletions:
+            await _side_by_side([lambda w=w: self._delete(key, owner, w) for w in deletions])  # type: ignore[misc]
+
+    async def _create(self, key: Key, owner: Obj, creations: Sequence[Create]) -> None:
+        self.expected.expect_creations(key, len(creations))
+        sent, size, failed = 0, 1, False
+        try:
+            while sent < len(creations) and not failed:
+                batch = creations[sent : sent + size]
+                done = await _side_by_side([lambda w=w: self._create_one(key, owner, w) for w in batch])  # type: ignore[misc]
+                sent, size, failed = sent + len(batch), size * 2, not all(done)
+        finally:
+            self.expected.created(key, len(creations) - sent)  # those never asked for
+
+    async def _create_one(self, key: Key, owner: Obj, write: Create) -> bool:
+        try:
+            pod = await self.api.create(write.kind, write.obj)
+        except errors.ApiError as error:
+            self.expected.created(key)
+            if not _namespace_ends(error):
+                self._failed(key, owner, "FailedCreate", f"Error creating: {error.message}", error)
+            return False
+        self._say(Note(owner, "SuccessfulCreate", f"Created pod: {meta.name(pod)}"))
+        return True
+
+    async def _delete(self, key: Key, owner: Obj, write: Delete) -> bool:
+        try:
+            gone = await apply(self.api, write) is None
+        except errors.ApiError as error:
+            self.expected.deleted(key, meta.uid(write.target))
+            self._failed(key, owner, "FailedDelete", f"Error deleting: {error.message}", error)
+            return False
+        if gone:
+            self.expected.deleted(key, meta.uid(write.target))
+        else:
+            self._say(Note(owner, "SuccessfulDelete", f"Deleted pod: {meta.name(write.target)}"))
+        return True
+
+    def _failed(self, key: Key, owner: Obj, reason: str, message: str, error: errors.ApiError) -> None:
+        self.failures[key] = f"{reason}: {error.message}"
+        self._say(Note(owner, reason, message, "Warning"))
+
+    def _say(self, note: Note) -> None:
+        self.recorder.event(note.about, note.type, note.reason, note.message)
+
+
+async def _side_by_side(work: Sequence[Callable[[], Coroutine[Any, Any, bool]]]) -> list[bool]:
+    """Run all, a limited number at once; results in order. Failures of the code itself are raised."""
+    if len(work) == 1:
+        return [await work[0]()]
+    slots = asyncio.Semaphore(_PARALLEL)
+
+    async def one(item: Callable[[], Coroutine[Any, Any, bool]]) -> bool:
+        async with slots:
+            return await item()
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one(item), name="replica") for item in work]
+    return [task.result() for task in tasks]
+
+
+def _namespace_ends(error: errors.ApiError) -> bool:
+    causes = (error.details or {}).get("causes") or ()
+    return any(c.get("reason") == "NamespaceTerminating" for c in causes)

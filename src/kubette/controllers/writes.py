@@ -1,0 +1,140 @@
+"""Writes as data: what a controller's decision consists of, and the one place that carries it out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from kubette.api import errors, meta
+from kubette.api.kinds import Kind
+from kubette.client.events import Recorder
+from kubette.client.interface import Api, Propagation
+
+Obj = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """An event about ``about``: type Normal or Warning, reason, message."""
+
+    about: Obj
+    reason: str
+    message: str
+    type: Literal["Normal", "Warning"] = "Normal"
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """AlreadyExists is fine when ``exist_ok``. ``note`` is recorded when it has happened."""
+
+    kind: Kind
+    obj: Obj
+    exist_ok: bool = False
+    note: Note | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """The whole object, with the resourceVersion that it was read at."""
+
+    kind: Kind
+    obj: Obj
+    subresource: str | None = None
+    note: Note | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """``target`` names the object (its uid is a precondition); NotFound is fine."""
+
+    kind: Kind
+    target: Obj
+    patch: Any
+    subresource: str | None = None
+    type: Literal["merge", "strategic", "json"] = "merge"
+    note: Note | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Of exactly ``target`` (its uid); NotFound, or another object of the name, is fine."""
+
+    kind: Kind
+    target: Obj
+    grace_seconds: int | None = None
+    propagation: Propagation | None = None
+    note: Note | None = None
+
+
+Write: TypeAlias = Create | Update | Patch | Delete
+Action: TypeAlias = Write | Note
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do, in order, and in how many seconds to look again."""
+
+    actions: list[Action] = field(default_factory=list)
+    again: float | None = None
+
+
+async def apply(api: Api, write: Write) -> Obj | None:
+    """Carry one write out. None when there was nothing (left) to do it to."""
+    if isinstance(write, Create):
+        try:
+            return await api.create(write.kind, write.obj)
+        except errors.AlreadyExists:
+            if write.exist_ok:
+                return None
+            raise
+    if isinstance(write, Update):
+        return await api.update(write.kind, write.obj, subresource=write.subresource)
+    name, namespace = meta.name(write.target), meta.namespace(write.target) or None
+    try:
+        if isinstance(write, Patch):
+            return await api.patch(
+                write.kind, name, write.patch, namespace, subresource=write.subresource, type=write.type
+            )
+        return await api.delete(
+            write.kind,
+            name,
+            namespace,
+            uid=meta.uid(write.target),
+            grace_seconds=write.grace_seconds,
+            propagation=write.propagation,
+        )
+    except errors.NotFound:
+        return None
+    except errors.Conflict:
+        if isinstance(write, Delete):  # an object of that name, but another one
+            return None
+        raise
+
+
+async def carry_out(api: Api, recorder: Recorder, actions: Iterable[Action]) -> None:
+    """All actions in order; the first that fails ends it (and is raised)."""
+    for action in actions:
+        note = action if isinstance(action, Note) else action.note
+        done = isinstance(action, Note) or await apply(api, action) is not None
+        if note is not None and done:
+            recorder.event(note.about, note.type, note.reason, note.message)
+
+
+def difference(old: Any, new: Obj) -> Obj:
+    """The JSON merge patch that makes ``new`` of ``old``."""
+    if not isinstance(old, dict):
+        return new
+    out: Obj = {k: None for k in old if k not in new}
+    for field_, value in new.items():
+        if old.get(field_) != value or field_ not in old:
+            out[field_] = difference(old.get(field_), value) if isinstance(value, dict) else value
+    return out
+
+
+def status_patch(kind: Kind, obj: Obj, status: Obj) -> list[Action]:
+    """What makes the status of ``obj`` be ``status``: at most one patch of its subresource."""
+    change = difference(obj.get("status") or {}, status)
+    if not change:
+        return []
+    return [Patch(kind, obj, {"metadata": {"uid": meta.uid(obj)}, "status": change}, "status")]
