@@ -84,6 +84,15 @@ class Tokens:
                 self._alive(resource, namespace, bound)
         return claims
 
+    def jwks(self) -> dict[str, Any]:
+        """The public key as a JSON Web Key Set."""
+        import json
+
+        from jwt.algorithms import ECAlgorithm
+
+        key = json.loads(ECAlgorithm.to_jwk(self._public))
+        return {"keys": [{**key, "use": "sig", "alg": "ES256"}]}
+
     def _decode(self, token: str) -> dict[str, Any]:
         import jwt
 

@@ -1,0 +1,167 @@
+"""One request, start to finish: who asks, what for, whether they may, which verb answers, what errors become.
+
+``dispatch`` is the table of verbs; everything that a verb does lies in ``verbs/``, ``info`` and ``streams``.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from kubette.api.errors import ApiError, Forbidden, InternalError, Unauthorized
+from kubette.apiserver import authn, codec, info, request, streams
+from kubette.apiserver.authn import ANONYMOUS, User
+from kubette.apiserver.config import ServerConfig
+from kubette.apiserver.objects import Objects
+from kubette.apiserver.rbac import Attributes, Authorizer
+from kubette.apiserver.request import RequestInfo
+from kubette.apiserver.tokens import Tokens
+from kubette.apiserver.verbs import connect, create, delete, get, patch, scale, update, watch
+from kubette.apiserver.verbs import list as list_verb
+from kubette.apiserver.verbs.base import Call, method_not_allowed
+from kubette.store import Store
+
+_log = logging.getLogger(__name__)
+_Handler = Callable[[Call], Awaitable[web.StreamResponse]]
+
+_VERBS: dict[str, _Handler] = {
+    "get": get.handle,
+    "list": list_verb.handle,
+    "watch": watch.handle,
+    "create": create.handle,
+    "update": update.handle,
+    "patch": patch.handle,
+    "delete": delete.handle,
+    "deletecollection": delete.collection,
+}
+_SCALE: dict[str, _Handler] = {"get": scale.get, "update": scale.update, "patch": scale.patch}
+#: Subresources that are the object itself, seen through other rules.
+_OBJECT_SHAPED = frozenset({"status", "finalize", "approval", "resize", "ephemeralcontainers"})
+_STREAMS: dict[str, _Handler] = {
+    "log": streams.log,
+    "exec": streams.exec_,
+    "attach": streams.attach,
+    "portforward": streams.port_forward,
+    "proxy": streams.proxy,
+}
+
+
+class App:
+    """What requests share. ``failure``: why the server is not healthy."""
+
+    def __init__(self, config: ServerConfig, store: Store) -> None:
+        self.config = config
+        self.objects = Objects(store)
+        self.tokens = Tokens(config.sa_signing_key, config.issuer, self.objects.uid)
+        self.authorizer = Authorizer(store)
+        self.nodes = streams.NodeClient(config)
+        self.failure: str | None = None
+
+    async def handle(self, req: web.BaseRequest) -> web.StreamResponse:
+        """The one entry point of the HTTP server."""
+        try:
+            asked = request.parse(req.method, req.raw_path)
+            user = self._user(req, asked)
+            call = Call(self, req, asked, user)
+            if not self.authorizer.allowed(user, asked.attributes()):
+                raise forbidden(user, asked)
+            return await dispatch(asked)(call)
+        except ApiError as e:
+            return _failed(req, e)
+        except ConnectionResetError:
+            raise
+        except Exception:
+            _log.exception("%s %s", req.method, req.raw_path)
+            return _failed(req, InternalError("Internal error occurred: see the server's log"))
+
+    def _user(self, req: web.BaseRequest, asked: RequestInfo) -> User:
+        transport = req.transport
+        peer = transport.get_extra_info("peercert") if transport is not None else None
+        user = authn.authenticate(peer, req.headers.get("Authorization", ""), self.tokens)
+        if user is None:
+            if asked.path in info.PUBLIC:
+                return ANONYMOUS
+            raise Unauthorized("Unauthorized")
+        if "Impersonate-User" in req.headers:
+            return self._impersonated(user, req)
+        return user
+
+    def _impersonated(self, user: User, req: web.BaseRequest) -> User:
+        """The user that ``kubectl --as`` names, if ``user`` may act for them."""
+        name = req.headers["Impersonate-User"]
+        groups = tuple(req.headers.getall("Impersonate-Group", []))
+        uid = req.headers.get("Impersonate-Uid", "")
+        resource, namespace, short = "users", "", name
+        if name.startswith("system:serviceaccount:") and name.count(":") == 3:
+            _, _, namespace, short = name.split(":")
+            resource = "serviceaccounts"
+        wanted = [Attributes("impersonate", "", "v1", resource, "", namespace, short)]
+        wanted += [Attributes("impersonate", "", "v1", "groups", "", "", g) for g in groups]
+        for attributes in wanted:
+            if not self.authorizer.allowed(user, attributes):
+                raise Forbidden(
+                    f'{resource} "{short}" is forbidden: {attributes.refusal(user.name)}',
+                    details={"name": short, "kind": resource},
+                )
+        if not groups and resource == "serviceaccounts":
+            groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}")
+        if name != ANONYMOUS.name and authn.AUTHENTICATED not in groups:
+            groups = (*groups, authn.AUTHENTICATED)
+        return User(name, groups, uid)
+
+
+def dispatch(asked: RequestInfo) -> _Handler:
+    """The handler of a parsed request. Raises MethodNotAllowed."""
+    if asked.kind is None:
+        return info.handle
+    sub = asked.subresource
+    if not sub:
+        handler = _VERBS.get(asked.verb)
+    elif sub == "scale":
+        handler = _SCALE.get(asked.verb)
+    elif sub in _STREAMS:
+        handler = _STREAMS[sub]
+    elif sub in _OBJECT_SHAPED:
+        handler = _VERBS.get(asked.verb) if asked.verb in ("get", "update", "patch") else None
+    else:
+        handler = connect.handle if asked.verb == "create" else None
+    if handler is None:
+        raise method_not_allowed()
+    return handler
+
+
+def forbidden(user: User, asked: RequestInfo) -> Forbidden:
+    """Upstream's words for what RBAC refuses."""
+    attributes = asked.attributes()
+    why = attributes.refusal(user.name)
+    kind = asked.kind
+    if kind is None:
+        return Forbidden(f"forbidden: {why}", details={})
+    details: dict[str, Any] = {"kind": kind.plural}
+    if asked.name:
+        details["name"] = asked.name
+    if kind.group:
+        details["group"] = kind.group
+    named = f' "{asked.name}"' if asked.name else ""
+    return Forbidden(f"{kind.group_resource}{named} is forbidden: {why}", details=details)
+
+
+def _failed(req: web.BaseRequest, error: ApiError) -> web.Response:
+    form = codec.JSON
+    try:
+        form = codec.accepted(req.headers.get("Accept", "")).form
+    except ApiError:
+        pass  # what the client will not take is told in JSON
+    status = error.status()
+    body = orjson.dumps(status) if form == codec.JSON else codec.encode(status, form)
+    headers = {"Content-Type": form, "Cache-Control": "no-cache, private"}
+    if error.code in (429, 504) or (error.details or {}).get("retryAfterSeconds"):
+        headers["Retry-After"] = str((error.details or {}).get("retryAfterSeconds", 1))
+    response = web.Response(body=body, status=error.code, headers=headers)
+    if error.code in (413, 415) or (req.can_read_body and error.code >= 400):
+        response.force_close()
+    return response

@@ -1,0 +1,64 @@
+"""POST and PUT to a subresource with a meaning of its own: binding, eviction, token, … .
+
+The kind's strategy decides; what it wants written or deleted is done here, in the same step.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+from kubette.api import kinds
+from kubette.api.errors import BadRequest, not_found
+from kubette.apiserver import deletion, request, writes
+from kubette.apiserver.objects import served_object
+from kubette.apiserver.registry import strategy_for
+from kubette.apiserver.verbs.base import Call, method_not_allowed
+
+Object = dict[str, Any]
+
+
+async def handle(call: Call) -> web.StreamResponse:
+    call.require("create")
+    obj, data = await call.decode()
+    sub = call.kind.subresource(call.info.subresource)
+    if sub is not None:
+        _expect(obj, sub.kind)
+        if schema := _schema(sub.group, sub.kind):
+            call.check(obj, data, schema)
+    return await apply(call, obj)
+
+
+async def apply(call: Call, obj: Object) -> web.StreamResponse:
+    """Hand ``obj`` to the strategy and do what it answers."""
+    call.dry_run = request.dry_run(call.info)
+    kind, name, objects = call.kind, call.info.name, call.app.objects
+    entry = objects.head(kind, call.namespace, name)
+    if entry is None:
+        raise not_found(kind.plural, name, kind.group)
+    ctx = call.context()
+    parent = served_object(kind, objects.load(entry))
+    result = strategy_for(kind).connect(call.info.subresource, parent, obj, ctx)
+    if result is None:
+        raise method_not_allowed()
+    if result.delete_options is not None:
+        options = deletion.DeleteOptions.read(result.delete_options, None, "")
+        done = deletion.delete(objects, kind, call.namespace, name, options, ctx)
+        await done.written.finish()
+    elif result.update is not None:
+        await writes.rewrite(objects, kind, result.update, ctx).finish()
+    return call.answer_object(result.answer, result.code)
+
+
+def _expect(obj: Object, kind: str) -> None:
+    found = obj.get("kind")
+    if found and found != kind:
+        raise BadRequest(f"{found} cannot be handled as a {kind}")
+
+
+def _schema(group: str, kind: str) -> str:
+    """The definition of a subresource's body. Only Eviction, Binding and TokenRequest come here."""
+    package = (group or "core").split(".")[0]
+    row = next((k for k in kinds.all_kinds() if k.schema.startswith(f"io.k8s.api.{package}.")), None)
+    return f"io.k8s.api.{package}.v1.{kind}" if row else ""

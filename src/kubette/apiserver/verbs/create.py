@@ -1,0 +1,56 @@
+"""POST to a collection."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+from kubette.api.errors import BadRequest
+from kubette.apiserver import admission, request, reviews, writes
+from kubette.apiserver.registry.base import Context
+from kubette.apiserver.verbs.base import Call, method_not_allowed
+
+Object = dict[str, Any]
+
+
+async def handle(call: Call) -> web.StreamResponse:
+    call.require("create")
+    kind = call.kind
+    if call.info.name or (kind.namespaced and not call.info.namespace):
+        raise method_not_allowed()
+    obj, data = await call.decode()
+    call.expect(obj, kind)
+    call.check(obj, data)
+    call.dry_run = request.dry_run(call.info)
+    if kind.group in ("authorization.k8s.io", "authentication.k8s.io"):
+        return call.answer_object(reviews.answer(call.app, call.user, kind, call.namespace, obj), 201)
+    if kind.kind == "Binding":
+        return await _binding(call, obj)
+    if not isinstance(obj.get("metadata", {}), dict):
+        raise BadRequest("metadata must be an object")
+    if kind.group_resource == "pods":
+        await admission.wait_for_service_account(call.app.objects.store, call.namespace, obj)
+    ctx = call.context()
+    written = writes.create(call.app.objects, kind, call.namespace, obj, ctx, admit(call, ctx))
+    return call.answer(await written.finish(), 201)
+
+
+def admit(call: Call, ctx: Context) -> writes.Admit:
+    """Admission of a create, as ``writes`` takes it."""
+
+    def run(obj: Object, old: Object | None) -> None:
+        admission.admit_create(call.kind, call.namespace, obj, call.app.objects)
+
+    return run
+
+
+async def _binding(call: Call, obj: Object) -> web.StreamResponse:
+    """The old form of pods/binding: POST to /namespaces/NS/bindings."""
+    from kubette.api.kinds import resource
+    from kubette.apiserver.verbs import connect
+
+    call.info.kind = resource("pods")
+    call.info.name = str((obj.get("metadata") or {}).get("name") or "")
+    call.info.subresource = "binding"
+    return await connect.apply(call, obj)

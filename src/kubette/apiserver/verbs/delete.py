@@ -1,0 +1,61 @@
+"""DELETE of one object and of a collection."""
+
+from __future__ import annotations
+
+import orjson
+from aiohttp import web
+
+from kubette.api.errors import NotFound
+from kubette.apiserver import admission, codec, deletion, request
+from kubette.apiserver.convert import stored_resource
+from kubette.apiserver.deletion import DeleteOptions
+from kubette.apiserver.objects import served
+from kubette.apiserver.verbs.base import Call
+from kubette.apiserver.verbs.selection import selection
+
+
+async def handle(call: Call) -> web.StreamResponse:
+    call.require("delete")
+    options = await _options(call)
+    kind, name = call.kind, call.info.name
+    admission.admit_delete(kind, name)
+    done = deletion.delete(call.app.objects, kind, call.namespace, name, options, call.context())
+    value = await done.written.finish()
+    if done.as_object:
+        return call.answer(value, done.code)
+    return call.answer_object(deletion.success(kind, name, done.uid), done.code)
+
+
+async def collection(call: Call) -> web.StreamResponse:
+    """Deletes what is selected; the answer is the list of what there was."""
+    call.require("deletecollection")
+    kind, objects = call.kind, call.app.objects
+    chosen = selection(call.info, kind)
+    options = await _options(call)
+    ctx = call.context()
+    values, writes = [], []
+    for (namespace, name), entry in objects.store.items(stored_resource(kind), chosen.namespace):
+        if not (chosen.wants_key(namespace, name) and chosen.matches(entry.value)):
+            continue
+        try:
+            admission.admit_delete(kind, name)
+            writes.append(deletion.delete(objects, kind, namespace, name, options, ctx).written)
+        except NotFound:
+            continue  # deleted since, and not yet on disk
+        values.append(served(kind, entry.value))
+    for written in writes:
+        await written.finish()
+    head = {"kind": kind.list_kind, "apiVersion": kind.api_version}
+    meta = {"resourceVersion": str(objects.store.rev)}
+    doc = {**head, "metadata": meta, "items": [orjson.Fragment(v) for v in values]}
+    body = orjson.dumps(doc)
+    return call.raw(codec.convert(body, call.accepted.form), 200, call.accepted.form)
+
+
+async def _options(call: Call) -> DeleteOptions:
+    data = await call.body()
+    body = codec.decode(data, call.request.headers.get("Content-Type", "")) if data.strip() else {}
+    info = call.info
+    options = DeleteOptions.read(body, request.integer(info, "gracePeriodSeconds"), info.param("propagationPolicy"))
+    call.dry_run = request.dry_run(info, body.get("dryRun") if isinstance(body, dict) else None)
+    return options

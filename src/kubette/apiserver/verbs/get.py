@@ -1,0 +1,39 @@
+"""GET of one object: a lookup."""
+
+from __future__ import annotations
+
+import orjson
+from aiohttp import web
+
+from kubette.api.errors import not_found
+from kubette.apiserver import codec
+from kubette.apiserver.convert import stored_resource
+from kubette.apiserver.objects import served, too_new
+from kubette.apiserver.verbs.base import Call
+
+
+async def handle(call: Call) -> web.StreamResponse:
+    call.require("get")
+    kind, info = call.kind, call.info
+    if kind.kind == "ComponentStatus":
+        return call.answer(orjson.dumps(component(info.name)))
+    store = call.app.objects.store
+    entry = store.get(stored_resource(kind), call.namespace, info.name)
+    wanted = info.param("resourceVersion") if info.query else ""
+    if wanted.isdigit() and int(wanted) > store.rev:
+        raise too_new(int(wanted), store.rev)
+    if entry is None:
+        raise not_found(kind.plural, info.name, kind.group)
+    value = served(kind, entry.value)
+    accepted = call.accepted
+    if accepted is codec.DEFAULT:
+        return web.Response(body=value, headers=JSON_HEADERS)
+    return call.answer(value)
+
+
+JSON_HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-cache, private"}
+
+
+def component(name: str) -> dict[str, object]:
+    condition = {"type": "Healthy", "status": "True", "message": "ok"}
+    return {"kind": "ComponentStatus", "apiVersion": "v1", "metadata": {"name": name}, "conditions": [condition]}

@@ -1,0 +1,154 @@
+"""LIST: the stored bytes joined. Only a selector or a transformation decodes anything.
+
+Chunks (``limit``, ``continue``) come from one revision: the ring of events undoes what happened since.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+
+import orjson
+from aiohttp import web
+
+from kubette.api.errors import BadRequest, Expired
+from kubette.apiserver import codec
+from kubette.apiserver.convert import conversion, stored_resource
+from kubette.apiserver.objects import served_object, too_new
+from kubette.apiserver.request import RequestInfo, integer
+from kubette.apiserver.verbs import get
+from kubette.apiserver.verbs.base import Call, Object
+from kubette.apiserver.verbs.selection import Selection, selection
+from kubette.store import Compacted, Entry, Store
+
+_Item = tuple[tuple[str, str], Entry]
+
+
+async def handle(call: Call) -> web.StreamResponse:
+    call.require("list")
+    kind, info = call.kind, call.info
+    store = call.app.objects.store
+    if kind.kind == "ComponentStatus":
+        return call.answer_object(_components())
+    chosen = selection(info, kind)
+    limit = integer(info, "limit") or 0
+    rev, start = _position(info, store)
+    values, rest, after = _select(store, chosen, rev, start, limit)
+    meta: Object = {"resourceVersion": str(rev)}
+    if rest:
+        meta["continue"] = _token(rev, after)
+        if chosen.everything and chosen.name is None:
+            meta["remainingItemCount"] = rest
+    return _answer(call, values, meta)
+
+
+def _position(info: RequestInfo, store: Store) -> tuple[int, tuple[str, str] | None]:
+    """The revision to read, and the key after which to begin."""
+    if not info.query:
+        return store.rev, None
+    wanted, match = info.param("resourceVersion"), info.param("resourceVersionMatch")
+    if token := info.param("continue"):
+        if wanted not in ("", "0"):
+            raise BadRequest("specifying resource version is not allowed when using continue")
+        return _read_token(token, store)
+    if wanted and not wanted.isdigit():
+        raise BadRequest(f'Invalid value: "{wanted}": resourceVersion: invalid resource version')
+    if match and not wanted:
+        raise BadRequest("resourceVersionMatch is forbidden unless resourceVersion is provided")
+    if match not in ("", "Exact", "NotOlderThan"):
+        raise BadRequest(
+            f'resourceVersionMatch: Unsupported value: "{match}": supported values: "Exact", "NotOlderThan"'
+        )
+    asked = int(wanted or 0)
+    if asked > store.rev:
+        raise too_new(asked, store.rev)
+    if match == "Exact":
+        if asked == 0:
+            raise BadRequest('resourceVersionMatch "Exact" is forbidden for resourceVersion "0"')
+        return asked, None
+    return store.rev, None
+
+
+def _select(
+    store: Store, chosen: Selection, rev: int, start: tuple[str, str] | None, limit: int
+) -> tuple[list[bytes], int, tuple[str, str]]:
+    """The chosen objects' bytes, how many follow after the limit, and the last key taken."""
+    resource = stored_resource(chosen.kind)
+    items: Sequence[_Item]
+    if chosen.name is not None and chosen.namespace is not None and rev == store.rev:
+        entry = store.get(resource, chosen.namespace, chosen.name)
+        items = [] if entry is None else [((chosen.namespace, chosen.name), entry)]
+    elif rev == store.rev:
+        if chosen.everything and chosen.name is None and not limit and start is None:
+            return [e.value for e in store.list(resource, chosen.namespace)], 0, ("", "")
+        items = store.items(resource, chosen.namespace)
+    else:
+        try:
+            items = store.items_at(resource, chosen.namespace, rev)
+        except Compacted as e:
+            raise Expired(
+                "The provided continue parameter is too old to display a consistent list result. You can start "
+                "a new list without the continue parameter, or use the continue token in this response to "
+                "retrieve the remainder of the results."
+                if start else f"The resourceVersion for the provided list is too old: {rev} ({e.oldest})"
+            ) from e  # fmt: skip
+    values: list[bytes] = []
+    after = ("", "")
+    for n, (key, entry) in enumerate(items):
+        if start is not None and key <= start:
+            continue
+        if chosen.name is not None and key[1] != chosen.name:
+            continue
+        if not chosen.matches(entry.value):
+            continue
+        if limit and len(values) == limit:
+            return values, len(items) - n, after
+        values.append(entry.value)
+        after = key
+    return values, 0, after
+
+
+def _answer(call: Call, values: list[bytes], meta: Object) -> web.StreamResponse:
+    kind, accepted = call.kind, call.accepted
+    change = conversion(kind)
+    if accepted.as_:
+        objs = [served_object(kind, orjson.loads(v)) for v in values]
+        if accepted.as_ == "Table":
+            doc = codec.table(kind, objs, meta, call.info.param("includeObject", "Metadata"))
+        else:
+            doc = {
+                "kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": meta,
+                "items": [codec.partial(o) for o in objs],
+            }  # fmt: skip
+        return call.answer_object(doc)
+    if change is not None:
+        values = [orjson.dumps(change.serve(orjson.loads(v))) for v in values]
+    head = b'{"kind":"%s","apiVersion":"%s","metadata":%s,"items":[' % (
+        kind.list_kind.encode(), kind.api_version.encode(), orjson.dumps(meta),
+    )  # fmt: skip
+    body = head + b",".join(values) + b"]}"
+    if accepted is codec.DEFAULT and not call.warnings:
+        return web.Response(body=body, headers=get.JSON_HEADERS)
+    return call.raw(codec.convert(body, accepted.form), 200, accepted.form)
+
+
+def _token(rev: int, after: tuple[str, str]) -> str:
+    data = orjson.dumps({"v": "meta.k8s.io/v1", "rv": rev, "start": list(after)})
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def _read_token(token: str, store: Store) -> tuple[int, tuple[str, str]]:
+    try:
+        data = orjson.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+        namespace, name = data["start"]
+        rev = int(data["rv"])
+    except (ValueError, KeyError, TypeError) as e:
+        raise BadRequest(f"continue key is not valid: {e}") from e
+    if rev > store.rev or rev < 0:
+        raise BadRequest("continue key is not valid: it is of another cluster")
+    return rev, (str(namespace), str(name))
+
+
+def _components() -> Object:
+    items = [get.component(name) for name in ("controller-manager", "etcd-0", "scheduler")]
+    return {"kind": "ComponentStatusList", "apiVersion": "v1", "metadata": {}, "items": items}

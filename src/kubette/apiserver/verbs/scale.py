@@ -1,0 +1,100 @@
+"""The scale subresource: ``autoscaling/v1`` Scale over spec.replicas of any kind that has one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from kubette.api.errors import BadRequest, conflict, invalid, invalid_object, not_found
+from kubette.api.kinds import Kind
+from kubette.apiserver import request, writes
+from kubette.apiserver.convert import stored_resource
+from kubette.apiserver.verbs.base import Call
+from kubette.apiserver.verbs.patch import patcher
+
+Object = dict[str, Any]
+_SCHEMA = "io.k8s.api.autoscaling.v1.Scale"
+
+
+async def get(call: Call) -> web.StreamResponse:
+    kind, info = call.kind, call.info
+    entry = call.app.objects.store.get(stored_resource(kind), call.namespace, info.name)
+    if entry is None:
+        raise not_found(kind.plural, info.name, kind.group)
+    return _answer(call, orjson.loads(entry.value))
+
+
+async def update(call: Call) -> web.StreamResponse:
+    wanted, _ = await call.decode()
+    call.check(wanted, kind=_SCHEMA)
+    return await _write(call, lambda _: wanted)
+
+
+async def patch(call: Call) -> web.StreamResponse:
+    return await _write(call, await patcher(call, _SCHEMA))
+
+
+async def _write(call: Call, change: Any) -> web.StreamResponse:
+    call.dry_run = request.dry_run(call.info)
+    ctx = call.context()
+    kind, name = call.kind, call.info.name
+
+    def rescale(obj: Object) -> Object:
+        scale = change(scale_of(kind, obj))
+        call.check(scale, kind=_SCHEMA)
+        version = (scale.get("metadata") or {}).get("resourceVersion")
+        if version and version != obj["metadata"]["resourceVersion"]:
+            raise conflict(kind.plural, name, kind.group)
+        replicas = (scale.get("spec") or {}).get("replicas", 0)
+        if not isinstance(replicas, int):
+            raise BadRequest("spec.replicas must be an integer")
+        if replicas < 0:
+            error = invalid("spec.replicas", replicas, "must be greater than or equal to 0")
+            raise invalid_object("Scale", name, [error], "autoscaling")
+        obj.setdefault("spec", {})["replicas"] = replicas
+        return obj
+
+    # To the strategy this is a write of the main resource: its spec changes and its generation moves.
+    ctx.subresource = ""
+    written = writes.update(call.app.objects, kind, call.namespace, name, rescale, ctx, lambda new, old: None)
+    return _answer(call, orjson.loads(await written.finish()))
+
+
+def scale_of(kind: Kind, obj: Object) -> Object:
+    """The Scale of an object. The selector is a map for ReplicationControllers, a LabelSelector elsewhere."""
+    meta, spec, status = obj["metadata"], obj.get("spec") or {}, obj.get("status") or {}
+    fields = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+    out: Object = {
+        "kind": "Scale",
+        "apiVersion": "autoscaling/v1",
+        "metadata": {f: meta[f] for f in fields if f in meta},
+        "spec": {"replicas": spec.get("replicas", 0)} if spec.get("replicas") else {},
+        "status": {"replicas": status.get("replicas", 0)},
+    }
+    if text := _selector(kind, spec.get("selector") or {}):
+        out["status"]["selector"] = text
+    return out
+
+
+def _selector(kind: Kind, selector: Object) -> str:
+    if kind.kind == "ReplicationController":
+        return ",".join(f"{k}={v}" for k, v in sorted(selector.items()))
+    parts = [f"{k}={v}" for k, v in sorted((selector.get("matchLabels") or {}).items())]
+    for e in selector.get("matchExpressions") or ():
+        key, operator, values = e["key"], e["operator"], ",".join(sorted(e.get("values") or ()))
+        if operator == "Exists":
+            parts.append(key)
+        elif operator == "DoesNotExist":
+            parts.append(f"!{key}")
+        else:
+            parts.append(f"{key} {operator.lower()} ({values})")
+    return ",".join(parts)
+
+
+def _answer(call: Call, obj: Object) -> web.StreamResponse:
+    from kubette.apiserver import codec
+
+    scale, form = scale_of(call.kind, obj), call.accepted.form
+    return call.raw(codec.encode(scale, form), 200, form)

@@ -1,0 +1,27 @@
+"""PUT of an object, or of its status, finalize or other object-shaped subresource."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+from kubette.apiserver import request, writes
+from kubette.apiserver.verbs import create
+from kubette.apiserver.verbs.base import Call
+
+Object = dict[str, Any]
+
+
+async def handle(call: Call) -> web.StreamResponse:
+    call.require("update")
+    obj, data = await call.decode()
+    call.expect(obj, call.kind)
+    call.check(obj, data)
+    call.dry_run = request.dry_run(call.info)
+    ctx = call.context()
+    written = writes.update(
+        call.app.objects, call.kind, call.namespace, call.info.name, lambda _: obj, ctx,
+        lambda new, old: None, admit_create=create.admit(call, ctx),
+    )  # fmt: skip
+    return call.answer(await written.finish(), 201 if written.created else 200)

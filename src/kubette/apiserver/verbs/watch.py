@@ -1,0 +1,141 @@
+"""WATCH: events of a resource from a revision on, as lines. Every watcher reads the same ring.
+
+``resourceVersion`` unset or 0 begins with the present state; a revision that is no longer kept is answered
+with an ERROR event of 410, after which the client lists again. Source: KEP-3157 for ``sendInitialEvents``.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+
+import orjson
+from aiohttp import web
+
+from kubette.api.errors import BadRequest, Expired, Invalid
+from kubette.apiserver import codec
+from kubette.apiserver.convert import conversion, stored_resource
+from kubette.apiserver.objects import served_object
+from kubette.apiserver.request import integer
+from kubette.apiserver.verbs.base import Call, Object
+from kubette.apiserver.verbs.selection import Selection, selection
+from kubette.store import Compacted, Ring, encode
+
+_BOOKMARK_SECONDS = 60.0
+_MIN_SECONDS = 1800
+
+
+async def handle(call: Call) -> web.StreamResponse:
+    call.require("watch")
+    info, store = call.info, call.app.objects.store
+    chosen = selection(info, call.kind)
+    seconds = integer(info, "timeoutSeconds")
+    wanted = info.param("resourceVersion")
+    initial = info.flag("sendInitialEvents")
+    if wanted and not wanted.isdigit():
+        raise BadRequest(f'Invalid value: "{wanted}": resourceVersion: invalid resource version')
+    if "sendInitialEvents" in info.query and info.param("resourceVersionMatch") != "NotOlderThan":
+        raise Invalid(
+            "ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: Forbidden: sendInitialEvents requires "
+            "setting resourceVersionMatch to NotOlderThan"
+        )
+    form = call.accepted.form if call.accepted.form != codec.PROTOBUF else codec.JSON
+    response = web.StreamResponse(headers={"Content-Type": form, "Cache-Control": "no-cache, private"})
+    response.enable_chunked_encoding()
+    watcher = _Watcher(call, chosen, response, info.flag("allowWatchBookmarks") or initial)
+    ends = time.monotonic() + (seconds or _MIN_SECONDS * (1 + random.random()))
+    cursor = int(wanted or 0)
+    await response.prepare(call.request)
+    try:
+        if initial or cursor == 0:
+            cursor = await watcher.present()
+            if initial:
+                await watcher.bookmark(cursor, initial_end=True)
+        await watcher.follow(cursor, ends, store.ring(stored_resource(call.kind)))
+    except Compacted as e:
+        await watcher.error(Expired(str(e)).status())
+    except ConnectionResetError:
+        return response  # the client has gone
+    await response.write_eof()
+    return response
+
+
+class _Watcher:
+    def __init__(self, call: Call, chosen: Selection, response: web.StreamResponse, bookmarks: bool) -> None:
+        self._call, self._chosen, self._response, self._bookmarks = call, chosen, response, bookmarks
+        self._store = call.app.objects.store
+        self._as = call.accepted.as_
+        self._plain = not self._as and conversion(call.kind) is None
+        self._columns_sent = False
+
+    async def present(self) -> int:
+        """Every selected object as ADDED; the revision at which they were read."""
+        rev: int = self._store.rev
+        lines = [
+            self._line("ADDED", entry.value)
+            for (ns, name), entry in self._store.items(stored_resource(self._call.kind), self._chosen.namespace)
+            if self._chosen.wants_key(ns, name) and self._chosen.matches(entry.value)
+        ]
+        for i in range(0, len(lines), 500):
+            await self._response.write(b"".join(lines[i : i + 500]))
+        return rev
+
+    async def follow(self, cursor: int, ends: float, ring: Ring) -> None:
+        marked = time.monotonic()
+        while True:
+            committed = self._store.rev
+            events = ring.since(cursor)
+            if events:
+                cursor = events[-1].rev
+                lines = []
+                for event in events:
+                    change = self._chosen.change(event)
+                    if change is None:
+                        continue
+                    if self._plain and change == event.type:
+                        lines.append(event.line)
+                    else:
+                        lines.append(self._line(change, event.value))
+                if lines:
+                    await self._response.write(b"".join(lines))
+                    continue  # more may have come while it was written
+            cursor = max(cursor, committed)
+            now = time.monotonic()
+            if now >= ends:
+                break
+            if self._bookmarks and now - marked >= _BOOKMARK_SECONDS:
+                await self.bookmark(cursor)
+                marked = now
+            # Wake up now and then also without bookmarks: a cursor must not fall behind compaction.
+            due = marked + _BOOKMARK_SECONDS if self._bookmarks else now + _BOOKMARK_SECONDS
+            await ring.wait(max(0.0, min(ends, due) - now))
+        if self._bookmarks:
+            await self.bookmark(cursor)
+
+    async def bookmark(self, rev: int, *, initial_end: bool = False) -> None:
+        kind = self._call.kind
+        meta: Object = {"resourceVersion": str(rev), "creationTimestamp": None}
+        if initial_end:
+            meta["annotations"] = {"k8s.io/initial-events-end": "true"}
+        obj = {"kind": kind.kind, "apiVersion": kind.api_version, "metadata": meta}
+        if self._as == "Table":
+            obj = {"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": meta}
+            obj |= {"columnDefinitions": [], "rows": []}
+        elif self._as:
+            obj = codec.partial(obj)
+        await self._response.write(encode("BOOKMARK", orjson.dumps(obj)))
+
+    async def error(self, status: Object) -> None:
+        await self._response.write(encode("ERROR", orjson.dumps(status)))
+
+    def _line(self, change: str, value: bytes) -> bytes:
+        if self._plain:
+            return encode(change, value)
+        obj = served_object(self._call.kind, orjson.loads(value))
+        if self._as:
+            obj = self._call.transform(obj, self._call.accepted)
+            if self._as == "Table":
+                if self._columns_sent:
+                    obj["columnDefinitions"] = None
+                self._columns_sent = True
+        return encode(change, orjson.dumps(obj))
