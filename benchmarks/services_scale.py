@@ -1,7 +1,7 @@
 """10,000 Services with 30,000 endpoints into the kernel, and one change at that size.
 
-Run as root: ``python benchmarks/services_scale.py [SERVICES]``. Everything happens in a network namespace of its own. Times are
-from objects as the API sends them; "in kernel" is the commit alone.
+Run as root: ``python benchmarks/services_scale.py [SERVICES]``. Everything happens in a network namespace of its own.
+Times are from objects as the API sends them; "in kernel" is the commit alone.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Container ports on a node's own addresses (``hostPort``): a small nftables table of the node agent.
 
-The proxy's table is left alone; both may run without the other. A host port keeps the client's address; only a pod that meets
-itself by its host port has its source rewritten, or it would answer past us.
+The proxy's table is left alone; both may run without the other. A host port keeps the client's address; only a pod that
+meets itself by its host port has its source rewritten, or it would answer past us.
 """
 
 from __future__ import annotations
@@ -12,7 +12,17 @@ from typing import TypeAlias
 from kubette.nft import expr as e
 from kubette.nft.live import Backend, LiveTable
 from kubette.nft.types import (
-    Chain, Field, Hook, Set, Table, Value, addr_field, family_of, packed_ip, packed_port, packed_proto,
+    Chain,
+    Field,
+    Hook,
+    Set,
+    Table,
+    Value,
+    addr_field,
+    family_of,
+    packed_ip,
+    packed_port,
+    packed_proto,
 )  # fmt: skip
 
 PROTOCOLS = {"TCP": 6, "UDP": 17, "SCTP": 132}

@@ -6,8 +6,10 @@ lets a packet be traced through its rules (``tracer``). Others may meddle with i
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import errno
+import os
 
 from kubette.nft import transaction as t
 from kubette.nft.errors import classify
@@ -22,6 +24,7 @@ class FakeKernel:
         self.tables: dict[tuple[Family, str], Table] = {}
         self.log: list[t.Transaction] = []
         self._touched: set[tuple[int, str]] = set()
+        self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
 
     def commit(self, tx: t.Transaction) -> None:
         """Apply whole, or raise NftError and change nothing."""
@@ -51,6 +54,8 @@ class FakeKernel:
 
     def foreign(self) -> set[tuple[int, str]] | None:
         """Tables that others touched since the last call."""
+        with contextlib.suppress(BlockingIOError):
+            os.eventfd_read(self._bell)
         touched, self._touched = self._touched, set()
         return touched
 
@@ -58,9 +63,15 @@ class FakeKernel:
         """What ``nft flush ruleset`` by somebody else does."""
         self._touched |= {(int(family), name) for family, name in self.tables}
         self.tables.clear()
+        os.eventfd_write(self._bell, 1)
+
+    def fileno(self) -> int:
+        """Readable after somebody else's change."""
+        return self._bell
 
     def close(self) -> None:
-        """Nothing to close."""
+        """Close the bell."""
+        os.close(self._bell)
 
 
 def _apply(tx: t.Transaction, table: Table | None, op: t.Op) -> Table | None:

@@ -30,6 +30,9 @@ class Backend(Protocol):
     def foreign(self) -> set[tuple[int, str]] | None:
         """Tables touched by others; None when unknown."""
 
+    def fileno(self) -> int:
+        """Readable when others touched something."""
+
 
 def difference(
     table: Table, change: Change, add_chains: Iterable[Chain] = (), drop_chains: Iterable[str] = ()
@@ -115,7 +118,7 @@ class LiveTable:
         A reader of the event loop, not a task: nothing polls.
         """
         self.backend.subscribe()
-        fd: int = self.backend.fileno()  # type: ignore[attr-defined]
+        fd = self.backend.fileno()
         attempts = 0
 
         def on_readable() -> None:

@@ -53,13 +53,21 @@ class _Stop(Exception):
 
 
 class Tracer:
-    """Runs packets through one table. ``random`` gives a number below its argument; ``now`` is in seconds.
+    """Runs packets through one table. ``random`` gives a number below its argument; ``now`` is in seconds; ``loops`` tells
+    for which destinations the node routes to its own ``lo``.
 
     Elements that rules add live in ``dynamic`` (set → key → (value, expiry)).
     """
 
-    def __init__(self, table: Table, random: Callable[[int], int], now: Callable[[], float] = lambda: 0.0) -> None:
+    def __init__(
+        self,
+        table: Table,
+        random: Callable[[int], int],
+        now: Callable[[], float] = lambda: 0.0,
+        loops: Callable[[bytes], bool] = lambda address: False,
+    ) -> None:
         self.table = table
+        self._loops = loops
         self._random = random
         self._now = now
         self.dynamic: dict[str, dict[bytes, tuple[bytes, float]]] = {}
@@ -74,13 +82,18 @@ class Tracer:
 
     def _route(self, packet: Packet, entry: Hook) -> Outcome:
         out = Outcome(packet)
-        for hook in (entry, Hook.POSTROUTING):
-            chains = [c for c in self.table.chains.values() if c.hook is hook]
-            for base in sorted(chains, key=lambda c: c.priority):
-                self._chain(base, out)
-                if out.fate != "accept":
-                    return out
+        self._hook(entry, out)
+        self._hook(Hook.POSTROUTING, out)
+        if entry is Hook.OUTPUT and self._loops(out.packet.dst):
+            self._hook(Hook.PREROUTING, out, again=True)
         return out
+
+    def _hook(self, hook: Hook, out: Outcome, again: bool = False) -> None:
+        """Run a hook's base chains; nat ones only the first time that a flow is seen."""
+        chains = [c for c in self.table.chains.values() if c.hook is hook and not (again and c.kind == "nat")]
+        for base in sorted(chains, key=lambda c: c.priority):
+            if out.fate == "accept":
+                self._chain(base, out)
 
     def _chain(self, chain: Chain, out: Outcome) -> bool:
         """True when evaluation of the base chain is over."""

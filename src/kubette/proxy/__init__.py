@@ -1,6 +1,6 @@
 """The service proxy: Services and EndpointSlices in, an nftables table out. Alone it runs against any cluster.
 
-    state         API objects → ServicePort, Endpoint            policy    which endpoints may serve a frontend, from here
+    state         API objects → ServicePort, Endpoint            policy    which endpoints may serve, from here
     contribution  frontends → map elements                       table     the table: hooks, chains, maps
     program       what changed → one transaction                 flows     stale UDP flows
     routes        the service CIDR's route                       service   informers, event loop, kernel

@@ -1,8 +1,8 @@
 """Routes of the service CIDRs to the node itself.
 
-Routing comes before the OUTPUT hook, so a process of the node needs some route to a ClusterIP before nftables can rewrite it. ``dev
-lo`` with the node's address as source gives one that never leads out; what stays unrewritten is refused by the guard chains. Written
-as rtnetlink messages (rtnetlink(7)): two of them are not worth a library's memory in every agent.
+Routing comes before the OUTPUT hook, so a process of the node needs a route to a ClusterIP before nftables can rewrite it.
+``dev lo`` with the node's address as source gives one that never leads out; what stays unrewritten is refused by the
+guard chains. Written as rtnetlink messages (rtnetlink(7)): two are not worth a library's memory in every agent.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ def _request(kind: int, flags: int, cidr: str, source: str) -> None:
     bits = int.from_bytes(mask, "big").bit_count()
     af = socket.AF_INET if family is Family.IPV4 else socket.AF_INET6
     body = struct.pack("=BBBBBBBBI", af, bits, 0, 0, _TABLE_MAIN, _PROTO_STATIC, _SCOPE_LINK, _UNICAST, 0)
-    body += nla(_DST, net) + nla(_OIF, struct.pack("=I", socket.if_nametoindex("lo"))) + nla(_PREFSRC, packed_ip(source))
+    lo = struct.pack("=I", socket.if_nametoindex("lo"))
+    body += nla(_DST, net) + nla(_OIF, lo) + nla(_PREFSRC, packed_ip(source))
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE) as sock:
         sock.send(struct.pack("=IHHII", 16 + len(body), kind, flags, 1, 0) + body)
         number = -struct.unpack_from("=i", sock.recv(65536), 16)[0]

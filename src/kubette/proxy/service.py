@@ -1,7 +1,8 @@
 """The proxy as a process: watch services and endpoints, keep the kernel's table, until cancelled.
 
 Events are taken in as they come and written once per turn of the event loop, so a burst is one transaction and a single
-change waits for nobody. Tables and routes stay when the proxy goes: connections outlive an upgrade. ``cleanup`` removes them.
+change waits for nobody. Tables and routes stay when the proxy goes: connections outlive an upgrade.
+``cleanup`` removes them.
 """
 
 from __future__ import annotations

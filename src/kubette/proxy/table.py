@@ -78,31 +78,36 @@ def _add_maps(table: Table, scope: Scope, key: tuple[Field, ...], address: Field
 def _chains(config: ProxyConfig, family: e.Family, node_ip: bytes) -> list[Chain]:
     """The constant chains, each after those it refers to."""
     pods = _members(config.cluster_cidrs, family, e.saddr(family, 0), e.RETURN)
-    services = _members(config.service_cidrs, family, e.daddr(family, 0), REFUSE)
-    known = (e.daddr(family, 0), e.Lookup(GUARDED, 0), e.Judge(REFUSE))
+    load = e.daddr(family, 0)
+    passed = _members(config.service_cidrs if config.add_route else (), family, load, e.ACCEPT)
     own_source = (e.saddr(family, 0), e.Lookup(NODE_IPS, 0), e.Judge(e.RETURN))
     bits = host32(_ESTABLISHED_OR_RELATED)
     running = (e.CtState(0), e.Bitwise(0, bits, bytes(4)), e.Cmp(0, bytes(4), False), e.Judge(e.RETURN))
     dnat = [(e.Judge(e.jump("firewall")),), (e.Judge(e.jump("find-service")),)]
     outside = (e.Judge(e.jump("from-outside")),)
-    guard = ((e.Judge(e.jump("guard")),),)
+    reset = (e.l4proto(0), e.Cmp(0, bytes((TCP,))), e.Reject(family, tcp_reset=True))
+    unreachable = tuple((e.l4proto(0), e.Cmp(0, bytes((p,))), e.Reject(family, False)) for p in (UDP, SCTP))
+    drop = (e.Judge(e.DROP),)
+
+    def guard(name: str, hook: Hook, end: e.Verdict) -> Chain:
+        known = (load, e.Lookup(GUARDED, 0), e.Judge(end))
+        rules = (running, *_members(config.service_cidrs, family, load, end), known)
+        return Chain(name, rules, "filter", hook, _AFTER_DSTNAT)
+
     return [
-        Chain("refuse", (
-            (e.l4proto(0), e.Cmp(0, b"\x06"), e.Reject(family, tcp_reset=True)),
-            (e.l4proto(0), e.Cmp(0, b"\x11"), e.Reject(family, tcp_reset=False)),
-            (e.l4proto(0), e.Cmp(0, b"\x84"), e.Reject(family, tcp_reset=False)),
-            (e.Judge(e.DROP),),
-        )),
+        # A drop in OUTPUT is an error to the sender, and a ping should see silence: it takes the service CIDR's route
+        # through lo and is dropped in PREROUTING.
+        Chain("refuse", (reset, *unreachable, *passed, drop)),
+        Chain("refuse-finally", (reset, *unreachable, drop)),
         Chain("firewall", (_firewall(family),)),
         Chain("find-service", (_dispatch(Scope.SERVICES, family), _dispatch(Scope.NODEPORTS, family))),
         Chain("from-outside", (
             *pods, own_source, _dispatch(Scope.LOCAL_SERVICES, family), _dispatch(Scope.LOCAL_NODEPORTS, family),
         )),
-        Chain("guard", (running, *services, known)),
         Chain("prerouting", (dnat[0], outside, dnat[1]), "nat", Hook.PREROUTING, _DSTNAT),
         Chain("output", tuple(dnat), "nat", Hook.OUTPUT, _DSTNAT),
-        Chain("guard-prerouting", guard, "filter", Hook.PREROUTING, _AFTER_DSTNAT),
-        Chain("guard-output", guard, "filter", Hook.OUTPUT, _AFTER_DSTNAT),
+        guard("guard-prerouting", Hook.PREROUTING, e.goto("refuse-finally")),
+        guard("guard-output", Hook.OUTPUT, REFUSE),
         Chain("postrouting", _postrouting(family, node_ip, pods, own_source), "nat", Hook.POSTROUTING, _SRCNAT),
     ]  # fmt: skip
 
