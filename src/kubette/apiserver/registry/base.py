@@ -61,13 +61,33 @@ def _desired(obj: Object) -> Object:
 _NOT_DESIRED = frozenset({"apiVersion", "kind", "metadata", "status"})
 
 
+#: The kinds whose upstream strategies keep a generation.
+_WITH_GENERATION = frozenset(
+    {
+        "pods", "podtemplates", "replicationcontrollers", "daemonsets.apps",
+        "deployments.apps", "replicasets.apps", "statefulsets.apps", "cronjobs.batch", "jobs.batch",
+        "ingressclasses.networking.k8s.io", "ingresses.networking.k8s.io", "networkpolicies.networking.k8s.io",
+        "poddisruptionbudgets.policy", "customresourcedefinitions.apiextensions.k8s.io",
+        "priorityclasses.scheduling.k8s.io", "endpointslices.discovery.k8s.io",
+        "flowschemas.flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io",
+        "mutatingadmissionpolicies.admissionregistration.k8s.io",
+        "mutatingadmissionpolicybindings.admissionregistration.k8s.io",
+        "mutatingwebhookconfigurations.admissionregistration.k8s.io",
+        "validatingadmissionpolicies.admissionregistration.k8s.io",
+        "validatingadmissionpolicybindings.admissionregistration.k8s.io",
+        "validatingwebhookconfigurations.admissionregistration.k8s.io",
+        "deviceclasses.resource.k8s.io", "resourceslices.resource.k8s.io",
+    }
+)  # fmt: skip
+
+
 class Strategy:
     """The default behaviour: what most kinds need. Subclass per kind, register in ``registry/__init__``."""
 
-    #: False where `metadata.generation` is not kept.
-    has_generation = True
-    #: True where the kind has a status that only its subresource may write.
-    has_status = True
+    #: Whether `metadata.generation` is kept; follows upstream's kinds.
+    has_generation: bool
+    #: Whether the kind has a status that only its subresource may write; follows the table of kinds.
+    has_status: bool
     #: True where PUT to a name that does not exist creates it (leases, endpoints, events, …).
     allow_create_on_update = False
     #: True where an update without resourceVersion is accepted (upstream: AllowUnconditionalUpdate).
@@ -79,6 +99,8 @@ class Strategy:
 
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
+        self.has_status = kind.subresource("status") is not None
+        self.has_generation = kind.group_resource in _WITH_GENERATION
 
     def default(self, obj: Object) -> None:
         """Upstream's SetDefaults for the kind."""

@@ -1,0 +1,140 @@
+"""Small validators that several kinds share: each gives field errors under the path that it is told.
+
+Source: pkg/apis/core/validation and apimachinery/pkg/apis/meta/v1/validation. Pure.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from kubette.api import intstr, names
+from kubette.api.errors import FieldError, forbidden, invalid, required, unsupported
+from kubette.apiserver.registry.objectmeta import label_value_errors, qualified_name_errors
+
+Object = dict[str, Any]
+IMMUTABLE = "field is immutable"
+NON_NEGATIVE = "must be greater than or equal to 0"
+PROTOCOLS = ("TCP", "UDP", "SCTP")
+
+
+def named(rule: Callable[[str], Iterable[str]], path: str, value: str) -> list[FieldError]:
+    """The messages of a ``names`` validator as errors at ``path``."""
+    return [invalid(path, value, m) for m in rule(value)]
+
+
+def non_negative(value: int | None, path: str) -> list[FieldError]:
+    return [invalid(path, value, NON_NEGATIVE)] if value is not None and value < 0 else []
+
+
+def positive(value: int | None, path: str) -> list[FieldError]:
+    return [invalid(path, value, "must be greater than 0")] if value is not None and value <= 0 else []
+
+
+def one_of(value: str | None, allowed: Sequence[str], path: str) -> list[FieldError]:
+    """Required, and one of ``allowed``."""
+    if not value:
+        return [required(path)]
+    return [] if value in allowed else [unsupported(path, value, allowed)]
+
+
+def if_set(value: str | None, allowed: Sequence[str], path: str) -> list[FieldError]:
+    return [] if not value or value in allowed else [unsupported(path, value, allowed)]
+
+
+def immutable(new: Any, old: Any, path: str) -> list[FieldError]:
+    return [] if new == old else [invalid(path, new, IMMUTABLE)]
+
+
+def port(value: int | None, path: str) -> list[FieldError]:
+    """A port number that must be there."""
+    return [invalid(path, value or 0, m) for m in names.port_number(value or 0)]
+
+
+def port_or_name(value: Any, path: str) -> list[FieldError]:
+    """An IntOrString that is a port number or the name of one."""
+    if isinstance(value, int):
+        return port(value, path)
+    return named(names.port_name, path, str(value))
+
+
+def percent_or_count(value: Any, path: str) -> list[FieldError]:
+    """An IntOrString that is a number from 0 or a percentage."""
+    if isinstance(value, int):
+        return non_negative(value, path)
+    return named(names.percent, path, str(value))
+
+
+def at_most_hundred(value: Any, path: str) -> list[FieldError]:
+    if intstr.is_percent(value) and int(value[:-1]) > 100:
+        return [invalid(path, value, "must not be greater than 100%")]
+    return []
+
+
+def ip(value: str, path: str) -> list[FieldError]:
+    return named(names.ip, path, value)
+
+
+def non_special_ip(value: str, path: str) -> list[FieldError]:
+    """An address that may be an endpoint's: neither unspecified, loopback nor link-local."""
+    try:
+        address = ipaddress.ip_address(value)
+    except ValueError:
+        return [invalid(path, value, names.ip("x")[0])]
+    out = []
+    if address.is_unspecified:
+        out.append(invalid(path, value, f"may not be unspecified ({value})"))
+    if address.is_loopback:
+        out.append(invalid(path, value, "may not be in the loopback range (127.0.0.0/8, ::1/128)"))
+    if address.is_link_local:
+        out.append(invalid(path, value, "may not be in the link-local range (169.254.0.0/16, fe80::/10)"))
+    if address.is_multicast and _link_local_multicast(address):
+        words = "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)"
+        out.append(invalid(path, value, words))
+    return out
+
+
+def _link_local_multicast(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    if isinstance(address, ipaddress.IPv4Address):
+        return address in ipaddress.IPv4Network("224.0.0.0/24")
+    return address in ipaddress.IPv6Network("ff02::/16")
+
+
+_OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
+
+
+def label_selector(selector: Object | None, path: str) -> list[FieldError]:
+    """A ``metav1.LabelSelector``."""
+    if selector is None:
+        return []
+    out: list[FieldError] = []
+    for key, value in (selector.get("matchLabels") or {}).items():
+        out += [invalid(f"{path}.matchLabels", key, m) for m in qualified_name_errors(key)]
+        out += [invalid(f"{path}.matchLabels", value, m) for m in label_value_errors(value)]
+    for i, e in enumerate(selector.get("matchExpressions") or ()):
+        out += _requirement(e, f"{path}.matchExpressions[{i}]")
+    return out
+
+
+def _requirement(e: Object, path: str) -> list[FieldError]:
+    out = []
+    operator, values = e.get("operator", ""), e.get("values") or []
+    if operator in ("In", "NotIn"):
+        if not values:
+            out.append(required(f"{path}.values", "must be specified when `operator` is 'In' or 'NotIn'"))
+    elif operator in ("Exists", "DoesNotExist"):
+        if values:
+            words = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
+            out.append(forbidden(f"{path}.values", words))
+    else:
+        out.append(invalid(f"{path}.operator", operator, "not a valid selector operator"))
+    out += [invalid(f"{path}.key", e.get("key", ""), m) for m in qualified_name_errors(e.get("key", ""))]
+    for i, value in enumerate(values):
+        out += [invalid(f"{path}.values[{i}]", value, m) for m in label_value_errors(value)]
+    return out
+
+
+def empty_selector(selector: Object | None) -> bool:
+    """Without a single requirement."""
+    return not selector or not (selector.get("matchLabels") or selector.get("matchExpressions"))
