@@ -1,0 +1,144 @@
+"""Images for containers: the pull policy, its back-off, and events worded as the kubelet words them.
+
+A pinned (local) image satisfies every policy. Source: https://kubernetes.io/docs/concepts/containers/images/.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from kubette.runtime.interface import Image, ImageFailure, Images
+
+Obj = dict[str, Any]
+Emit = Callable[[str, str, str], None]  # type, reason, message
+
+_MAX_ENTRIES = 4096
+
+
+@dataclass(slots=True)
+class _Failed:
+    delay: float
+    at: float
+    error: str
+
+
+class ImagePuller:
+    """One per node. Equal pulls at the same time are one pull."""
+
+    def __init__(self, images: Images, first: float, last: float, clock: Callable[[], float] = time.time) -> None:
+        self._images = images
+        self._first, self._last = first, last
+        self._clock = clock
+        self._failed: dict[tuple[str, str], _Failed] = {}
+        self._pulls: dict[tuple[str, str], asyncio.Task[Image]] = {}
+
+    async def ensure(self, pod_uid: str, container: Obj, auths: Sequence[Mapping[str, str]], emit: Emit) -> Image:
+        """The image, present. ImageFailure carries the waiting reason (ErrImagePull, ImagePullBackOff, …)."""
+        reference = str(container.get("image") or "")
+        try:
+            present = await self._images.resolve(reference)
+        except ImageFailure as error:
+            if error.reason == "InvalidImageName":
+                message = f'Failed to apply default image tag "{reference}": {error}'
+                emit("Warning", "InspectFailed", message)
+                raise ImageFailure(message, "InvalidImageName") from error
+            emit("Warning", "InspectFailed", f'Failed to inspect image "{reference}": {error}')
+            raise ImageFailure(f'Failed to inspect image "{reference}": {error}', "ImageInspectError") from error
+        policy = container.get("imagePullPolicy") or default_policy(reference)
+        if present and (present.pinned or policy != "Always"):
+            emit(
+                "Normal",
+                "Pulled",
+                f'Container image "{reference}" already present on machine and can be accessed by the pod',
+            )
+            return present
+        if policy == "Never":
+            message = f'Container image "{reference}" is not present with pull policy of Never'
+            emit("Warning", "ErrImageNeverPull", message)
+            raise ImageFailure(message, "ErrImageNeverPull")
+        return await self._pull((pod_uid, reference), auths, emit)
+
+    def retry_at(self, pod_uid: str, reference: str) -> float:
+        """When a failed pull may be tried again (0: now)."""
+        failed = self._failed.get((pod_uid, reference))
+        return failed.at + failed.delay if failed else 0
+
+    async def _pull(self, key: tuple[str, str], auths: Sequence[Mapping[str, str]], emit: Emit) -> Image:
+        reference, failed = key[1], self._failed.get(key)
+        if failed and self._clock() < failed.at + failed.delay:
+            message = f'Back-off pulling image "{reference}"'
+            emit("Normal", "BackOff", message)
+            raise ImageFailure(f"{message}: ErrImagePull: {failed.error}", "ImagePullBackOff")
+        emit("Normal", "Pulling", f'Pulling image "{reference}"')
+        began = self._clock()
+        try:
+            image = await self._shared(reference, auths)
+        except ImageFailure as error:
+            delay = self._first if failed is None else min(failed.delay * 2, self._last)
+            if len(self._failed) > _MAX_ENTRIES:
+                self._failed.clear()
+            self._failed[key] = _Failed(delay, self._clock(), str(error))
+            emit("Warning", "Failed", f'Failed to pull image "{reference}": {error}')
+            raise
+        self._failed.pop(key, None)
+        took = f"{self._clock() - began:.3f}s"
+        emit(
+            "Normal",
+            "Pulled",
+            f'Successfully pulled image "{reference}" in {took} ({took} including waiting). '
+            f"Image size: {image.size} bytes.",
+        )
+        return image
+
+    async def _shared(self, reference: str, auths: Sequence[Mapping[str, str]]) -> Image:
+        key = (reference, orjson.dumps([dict(a) for a in auths], option=orjson.OPT_SORT_KEYS).decode())
+        pull = self._pulls.get(key)
+        if pull is None:
+            pull = asyncio.create_task(self._images.pull(reference, auths), name=f"pull-{reference}")
+            self._pulls[key] = pull
+            pull.add_done_callback(lambda _: self._pulls.pop(key, None))
+        return await asyncio.shield(pull)  # who gives up (a deleted pod) leaves it to the others
+
+    async def close(self) -> None:
+        """Give up what is being pulled."""
+        pulls = list(self._pulls.values())
+        for pull in pulls:
+            pull.cancel()
+        await asyncio.gather(*pulls, return_exceptions=True)
+
+
+def default_policy(reference: str) -> str:
+    """Always for ``:latest``, said or not; IfNotPresent otherwise."""
+    if "@" in reference:
+        return "IfNotPresent"
+    tag = reference.rpartition("/")[2].partition(":")[2]
+    return "Always" if tag in ("", "latest") else "IfNotPresent"
+
+
+def auths_of(secrets: Iterable[Obj]) -> list[dict[str, str]]:
+    """Credentials of image pull secrets: ``registry``, ``username``, ``password`` each."""
+    out = []
+    for secret in secrets:
+        data = secret.get("data") or {}
+        try:
+            if raw := data.get(".dockerconfigjson"):
+                table = orjson.loads(base64.b64decode(raw)).get("auths") or {}
+            elif raw := data.get(".dockercfg"):
+                table = orjson.loads(base64.b64decode(raw))
+            else:
+                continue
+            for registry, entry in table.items():
+                user, password = entry.get("username", ""), entry.get("password", "")
+                if not user and entry.get("auth"):
+                    user, _, password = base64.b64decode(entry["auth"]).decode().partition(":")
+                out.append({"registry": registry, "username": user, "password": password})
+        except (ValueError, AttributeError):  # a secret that is none: the pull goes on without it
+            continue
+    return out
