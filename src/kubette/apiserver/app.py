@@ -9,7 +9,6 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import orjson
 from aiohttp import web
 
 from kubette.api.errors import ApiError, Forbidden, InternalError, Unauthorized
@@ -157,7 +156,7 @@ def _failed(req: web.BaseRequest, error: ApiError) -> web.Response:
     except ApiError:
         pass  # what the client will not take is told in JSON
     status = error.status()
-    body = orjson.dumps(status) if form == codec.JSON else codec.encode(status, form)
+    body = codec.encode(status, form)
     headers = {"Content-Type": form, "Cache-Control": "no-cache, private"}
     if error.code in (429, 504) or (error.details or {}).get("retryAfterSeconds"):
         headers["Retry-After"] = str((error.details or {}).get("retryAfterSeconds", 1))

@@ -79,7 +79,7 @@ def decode(body: bytes, content_type: str) -> Any:
 
         try:
             return protobuf.decode_envelope(body)
-        except (ValueError, KeyError, IndexError) as e:
+        except ValueError as e:
             raise BadRequest(f"unable to decode protobuf: {e}") from e
     if media in (YAML, "application/x-yaml", "text/yaml"):
         return parse_yaml(body)
@@ -124,12 +124,24 @@ def encode(obj: Object, form: str) -> bytes:
     if form == PROTOBUF:
         from kubette.api import protobuf
 
-        return protobuf.encode_envelope(obj)
+        try:
+            return protobuf.encode_envelope(obj)
+        except ValueError as e:
+            raise NotAcceptable(f"object is not serializable to protobuf: {e}") from e
     import yaml
 
     dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
     text: str = yaml.dump(obj, Dumper=dumper, sort_keys=True, allow_unicode=True)
     return text.encode()
+
+
+def watch_line(change: str, obj: Object, form: str) -> bytes:
+    """One event of a watch in the negotiated format."""
+    if form == PROTOBUF:
+        from kubette.api import protobuf
+
+        return protobuf.watch_frame(change, obj)
+    return b'{"type":"%s","object":%s}\n' % (change.encode(), orjson.dumps(obj))
 
 
 def convert(value: bytes, form: str) -> bytes:

@@ -39,10 +39,11 @@ async def handle(call: Call) -> web.StreamResponse:
             "ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: Forbidden: sendInitialEvents requires "
             "setting resourceVersionMatch to NotOlderThan"
         )
-    form = call.accepted.form if call.accepted.form != codec.PROTOBUF else codec.JSON
-    response = web.StreamResponse(headers={"Content-Type": form, "Cache-Control": "no-cache, private"})
+    form = codec.JSON if call.accepted.form == codec.YAML else call.accepted.form
+    media = f"{form};stream=watch" if form == codec.PROTOBUF else form
+    response = web.StreamResponse(headers={"Content-Type": media, "Cache-Control": "no-cache, private"})
     response.enable_chunked_encoding()
-    watcher = _Watcher(call, chosen, response, info.flag("allowWatchBookmarks") or initial)
+    watcher = _Watcher(call, chosen, response, form, info.flag("allowWatchBookmarks") or initial)
     ends = time.monotonic() + (seconds or _MIN_SECONDS * (1 + random.random()))
     cursor = int(wanted or 0)
     await response.prepare(call.request)
@@ -61,11 +62,14 @@ async def handle(call: Call) -> web.StreamResponse:
 
 
 class _Watcher:
-    def __init__(self, call: Call, chosen: Selection, response: web.StreamResponse, bookmarks: bool) -> None:
+    def __init__(
+        self, call: Call, chosen: Selection, response: web.StreamResponse, form: str, bookmarks: bool
+    ) -> None:
         self._call, self._chosen, self._response, self._bookmarks = call, chosen, response, bookmarks
+        self._form = form
         self._store = call.app.objects.store
         self._as = call.accepted.as_
-        self._plain = not self._as and conversion(call.kind) is None
+        self._plain = form == codec.JSON and not self._as and conversion(call.kind) is None
         self._columns_sent = False
 
     async def present(self) -> int:
@@ -123,10 +127,10 @@ class _Watcher:
             obj |= {"columnDefinitions": [], "rows": []}
         elif self._as:
             obj = codec.partial(obj)
-        await self._response.write(encode("BOOKMARK", orjson.dumps(obj)))
+        await self._response.write(codec.watch_line("BOOKMARK", obj, self._form))
 
     async def error(self, status: Object) -> None:
-        await self._response.write(encode("ERROR", orjson.dumps(status)))
+        await self._response.write(codec.watch_line("ERROR", status, self._form))
 
     def _line(self, change: str, value: bytes) -> bytes:
         if self._plain:
@@ -138,4 +142,4 @@ class _Watcher:
                 if self._columns_sent:
                     obj["columnDefinitions"] = None
                 self._columns_sent = True
-        return encode(change, orjson.dumps(obj))
+        return codec.watch_line(change, obj, self._form)
