@@ -8,6 +8,7 @@ from typing import Any
 from kubette.client.interface import Api
 from kubette.controllers.base import Cluster, Controller
 from kubette.controllers.config import ControllersConfig
+from kubette.controllers.deployment import Deployment
 from kubette.controllers.replicaset import ReplicaSet
 from kubette.controllers.replicationcontroller import ReplicationController
 
@@ -15,6 +16,7 @@ from kubette.controllers.replicationcontroller import ReplicationController
 CONTROLLERS: tuple[type[Controller[Any]], ...] = (
     ReplicationController,
     ReplicaSet,
+    Deployment,
 )
 
 
