@@ -1,7 +1,7 @@
 """New TCP connections a second between two pods of a node: direct, and through a ClusterIP.
 
-Run as root: ``python benchmarks/connections.py [SECONDS]``. Both ways alternate in short turns, so that whatever else the
-machine does hits both alike. The client resets its connections, so ports do not run out.
+Run as root: ``python benchmarks/connections.py [SECONDS]``. Both ways alternate in short turns, so that whatever else
+the machine does hits both alike. The client resets its connections, so ports do not run out.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ def ip(path: Path, *commands: str) -> None:
 
 def build(stack: contextlib.ExitStack) -> dict[str, Path]:
     """A node with two routed pods."""
-    places = {name: Path(f"/run/netns/kbt-bench-{os.getpid()}-{name}") for name in ("node", "a", "b")}
+    places = {name: Path(f"/run/netns/kbt-bench-{os.getpid()}-{name}") for name in ("node", "pod-a", "pod-b")}
     for path in places.values():
         netns.create(path)
         stack.callback(netns.remove, path)
         ip(path, "link set lo up")
     node = places["node"]
     ip(node, f"addr add {NODE}/32 dev lo")
-    for name, address in (("a", POD_A), ("b", POD_B)):
+    for name, address in (("pod-a", POD_A), ("pod-b", POD_B)):
         ip(node, f"link add {name} type veth peer name eth0 netns {places[name].name}")
         ip(node, f"addr add 169.254.1.1/32 dev {name}", f"link set {name} up", f"route add {address}/32 dev {name}")
         ip(places[name], f"addr add {address}/32 dev eth0", "link set eth0 up")
@@ -93,14 +93,14 @@ def main() -> None:
             program.set_service(name, Service(name, (ServicePort("", 6, 80),), (address,)))
             program.set_slice(name, Slice(name, Family.IPV4, {("", 6): (Endpoint(POD_B, 8080, "n"),)}))
         program.flush()
-        pid = serve(places["b"])
+        pid = serve(places["pod-b"])
         stack.callback(os.waitpid, pid, 0)
         stack.callback(os.kill, pid, signal.SIGKILL)
-        rate(places["a"], (VIP, 80), 0.5)
+        rate(places["pod-a"], (VIP, 80), 0.5)
         direct, through = [], []
         for _ in range(10):
-            direct.append(rate(places["a"], (POD_B, 8080), seconds / 20))
-            through.append(rate(places["a"], (VIP, 80), seconds / 20))
+            direct.append(rate(places["pod-a"], (POD_B, 8080), seconds / 20))
+            through.append(rate(places["pod-a"], (VIP, 80), seconds / 20))
         one, two = statistics.median(direct), statistics.median(through)
         print(f"direct {one:8.0f}/s   ClusterIP {two:8.0f}/s   direct ÷ ClusterIP {one / two:.2f}")
 

@@ -1,7 +1,7 @@
 """Where packets to a Service land, told twice: to the fake kernel's tracer, and to the real kernel with real sockets.
 
-A node with two pods, and somebody outside; the same stories must hold on both. Places: pod-a, pod-b (on the node), node,
-outside (172.29.0.1, also the "other node": a backend there stands for a pod elsewhere).
+A node with two pods, and somebody outside; the same stories must hold on both. Places: pod-a, pod-b (on the node),
+node, outside (172.29.0.1, also the "other node": a backend there stands for a pod elsewhere).
 """
 
 from __future__ import annotations

@@ -53,8 +53,8 @@ class _Stop(Exception):
 
 
 class Tracer:
-    """Runs packets through one table. ``random`` gives a number below its argument; ``now`` is in seconds; ``loops`` tells
-    for which destinations the node routes to its own ``lo``.
+    """Runs packets through one table. ``random`` gives a number below its argument; ``now`` is in seconds;
+    ``loops`` tells for which destinations the node routes to its own ``lo``.
 
     Elements that rules add live in ``dynamic`` (set → key → (value, expiry)).
     """

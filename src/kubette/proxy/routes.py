@@ -1,6 +1,6 @@
 """Routes of the service CIDRs to the node itself.
 
-Routing comes before the OUTPUT hook, so a process of the node needs a route to a ClusterIP before nftables can rewrite it.
+Routing comes before the OUTPUT hook, so a process of the node needs a route to a ClusterIP before nftables rewrites it.
 ``dev lo`` with the node's address as source gives one that never leads out; what stays unrewritten is refused by the
 guard chains. Written as rtnetlink messages (rtnetlink(7)): two are not worth a library's memory in every agent.
 """
