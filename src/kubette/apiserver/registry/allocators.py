@@ -65,9 +65,10 @@ class Pool:
             if value not in self.taken:
                 return value
         start = random.randint(low, high)
-        for value in (*range(start, high + 1), *range(low, start)) if high - low < 1 << 20 else ():
-            if value not in self.taken:
-                return value
+        for band in (range(start, high + 1), range(low, start)):
+            found = next((value for value in band if value not in self.taken), None)
+            if found is not None:
+                return found
         return None
 
 

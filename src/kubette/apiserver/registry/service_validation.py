@@ -1,0 +1,266 @@
+"""What a Service may say. Source: pkg/apis/core/validation (ValidateService, ValidateServiceUpdate)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kubette.api import names
+from kubette.api.errors import FieldError, duplicate, forbidden, invalid, required, unsupported
+from kubette.apiserver.registry import checks, service_spec
+from kubette.apiserver.registry.allocators import family_of
+from kubette.apiserver.registry.objectmeta import check_labels, qualified_name_errors
+
+Object = dict[str, Any]
+_TYPES = ("ClusterIP", "NodePort", "LoadBalancer", "ExternalName")
+_ONLY_LOAD_BALANCER = "may only be used when `type` is 'LoadBalancer'"
+_NOT_EXTERNAL_NAME = "may not be set for ExternalName services"
+_KUBELET_PORT = 10250
+_FAMILIES = ("IPv4", "IPv6")
+_FAMILY_POLICIES = ("SingleStack", "PreferDualStack", "RequireDualStack")
+_SET_ONCE = "may not change once set"
+_MAX_AFFINITY = 86400
+
+
+def validate(spec: Object, configured: tuple[str, ...]) -> list[FieldError]:
+    """``configured``: the address families of the cluster."""
+    out: list[FieldError] = []
+    kind = spec.get("type")
+    ports = spec.get("ports") or []
+    if not ports and not service_spec.headless(spec) and kind != "ExternalName":
+        out.append(required("spec.ports"))
+    out += _for_type(spec, ports)
+    out += _ports(spec, ports)
+    if selector := spec.get("selector"):
+        out += check_labels(selector, "spec.selector")
+    out += _affinity(spec)
+    out += cluster_ips(spec, configured)
+    for i, ip in enumerate(spec.get("externalIPs") or ()):
+        out += checks.non_special_ip(ip, f"spec.externalIPs[{i}]")
+    out += checks.one_of(kind, _TYPES, "spec.type")
+    out += _load_balancer(spec)
+    out += _traffic(spec)
+    return out
+
+
+def _for_type(spec: Object, ports: list[Object]) -> list[FieldError]:
+    out = []
+    kind = spec.get("type")
+    if kind == "LoadBalancer":
+        for i, p in enumerate(ports):
+            if p.get("port") == _KUBELET_PORT:
+                words = f"may not expose port {_KUBELET_PORT} externally since it is used by kubelet"
+                out.append(invalid(f"spec.ports[{i}].port", _KUBELET_PORT, words))
+    if kind in ("LoadBalancer", "NodePort") and service_spec.headless(spec):
+        words = f"may not be set to 'None' for {kind} services"
+        out.append(invalid("spec.clusterIPs[0]", "None", words))
+    if kind == "ExternalName":
+        for field in ("clusterIPs", "ipFamilies", "ipFamilyPolicy"):
+            if spec.get(field):
+                out.append(forbidden(f"spec.{field}", _NOT_EXTERNAL_NAME))
+        name = (spec.get("externalName") or "").removesuffix(".")
+        if name:
+            out += checks.named(names.dns1123_subdomain, "spec.externalName", name)
+        else:
+            out.append(required("spec.externalName"))
+    return out
+
+
+def _ports(spec: Object, ports: list[Object]) -> list[FieldError]:
+    out: list[FieldError] = []
+    seen_names: set[str] = set()
+    for i, p in enumerate(ports):
+        path, name = f"spec.ports[{i}]", p.get("name") or ""
+        if not name and len(ports) > 1:
+            out.append(required(f"{path}.name"))
+        elif name:
+            out += checks.named(names.dns1123_label, f"{path}.name", name)
+            if name in seen_names:
+                out.append(duplicate(f"{path}.name", name))
+            seen_names.add(name)
+        out += checks.port(p.get("port"), f"{path}.port")
+        out += checks.one_of(p.get("protocol"), checks.PROTOCOLS, f"{path}.protocol")
+        out += checks.port_or_name(p.get("targetPort", 0), f"{path}.targetPort")
+        if app := p.get("appProtocol"):
+            out += [invalid(f"{path}.appProtocol", app, m) for m in qualified_name_errors(app)]
+    node_ports: set[tuple[Any, Any]] = set()
+    pairs: set[tuple[Any, Any]] = set()
+    for i, p in enumerate(ports):
+        path, number = f"spec.ports[{i}]", p.get("nodePort")
+        if number:
+            if spec.get("type") == "ClusterIP":
+                words = "may not be used when `type` is 'ClusterIP'"
+                out.append(forbidden(f"{path}.nodePort", words))
+            if (p.get("protocol"), number) in node_ports:
+                out.append(duplicate(f"{path}.nodePort", number))
+            node_ports.add((p.get("protocol"), number))
+        if (pair := (p.get("protocol"), p.get("port"))) in pairs:
+            shown = {"Name": "", "Protocol": pair[0], "AppProtocol": None, "Port": pair[1]}
+            out.append(duplicate(path, {**shown, "TargetPort": 0, "NodePort": 0}))
+        pairs.add(pair)
+    return out
+
+
+def _affinity(spec: Object) -> list[FieldError]:
+    affinity, config = spec.get("sessionAffinity"), spec.get("sessionAffinityConfig")
+    out = checks.one_of(affinity, ("ClientIP", "None"), "spec.sessionAffinity")
+    path = "spec.sessionAffinityConfig"
+    if affinity == "ClientIP":
+        seconds = ((config or {}).get("clientIP") or {}).get("timeoutSeconds")
+        if seconds is None:
+            out.append(required(path, "when session affinity type is ClientIP"))
+        elif not 0 < seconds <= _MAX_AFFINITY:
+            words = f"must be greater than 0 and less than {_MAX_AFFINITY}"
+            out.append(invalid(f"{path}.clientIP.timeoutSeconds", seconds, words))
+    elif affinity == "None" and config is not None:
+        out.append(forbidden(path, "must not be set when session affinity is None"))
+    return out
+
+
+def cluster_ips(spec: Object, configured: tuple[str, ...]) -> list[FieldError]:
+    """``clusterIP``, ``clusterIPs``, ``ipFamilies`` and ``ipFamilyPolicy`` fit each other and the cluster."""
+    if spec.get("type") == "ExternalName":
+        return []
+    out: list[FieldError] = []
+    ip, ips = spec.get("clusterIP") or "", spec.get("clusterIPs") or []
+    families, policy = spec.get("ipFamilies") or [], spec.get("ipFamilyPolicy")
+    if ip and not ips:
+        out.append(required("spec.clusterIPs"))
+    elif ips and not ip:
+        out.append(invalid("spec.clusterIPs", ips, "must be empty when `clusterIP` is not specified"))
+    elif ips and ips[0] != ip:
+        out.append(invalid("spec.clusterIPs", ips, "first value must match `clusterIP`"))
+    out += _families(families, policy, service_spec.headless(spec) and not spec.get("selector"), configured)
+    if len(ips) > 2:
+        out.append(invalid("spec.clusterIPs", ips, "may only hold up to 2 values"))
+    for i, one in enumerate(ips):
+        if one == "None":
+            if len(ips) > 1:
+                out.append(invalid("spec.clusterIPs", ips, "'None' must be the first and only value"))
+            continue
+        found = checks.ip(one, f"spec.clusterIPs[{i}]")
+        out += found
+        if not found and i < len(families) and family_of(one) != families[i]:
+            words = f"expected an {families[i]} value as indicated by `ipFamilies[{i}]`"
+            out.append(invalid(f"spec.clusterIPs[{i}]", one, words))
+    if len(ips) == 2 and "None" not in ips and family_of(ips[0]) == family_of(ips[1]):
+        words = "may specify no more than one IP for each IP family"
+        out.append(invalid("spec.clusterIPs", ips, words))
+    return out
+
+
+def _families(
+    families: list[str], policy: str | None, bare: bool, configured: tuple[str, ...]
+) -> list[FieldError]:
+    out = checks.if_set(policy, _FAMILY_POLICIES, "spec.ipFamilyPolicy")
+    if len(families) > 2:
+        out.append(invalid("spec.ipFamilies", families, "may only hold up to 2 values"))
+    for i, family in enumerate(families):
+        path = f"spec.ipFamilies[{i}]"
+        if family not in _FAMILIES:
+            out.append(unsupported(path, family, _FAMILIES))
+        elif family in families[:i]:
+            out.append(duplicate(path, family))
+        elif family not in configured and not bare:
+            out.append(invalid(path, family, "not configured on this cluster"))
+    if len(families) == 2 and policy == "SingleStack":
+        words = "must be RequireDualStack or PreferDualStack when multiple IP families are specified"
+        out.append(invalid("spec.ipFamilyPolicy", policy, words))
+    if policy == "RequireDualStack" and len(configured) < 2 and not bare:
+        words = "this cluster is not configured for dual-stack services"
+        out.append(invalid("spec.ipFamilyPolicy", policy, words))
+    return out
+
+
+def _load_balancer(spec: Object) -> list[FieldError]:
+    out = []
+    is_lb = spec.get("type") == "LoadBalancer"
+    path = "spec.loadBalancerSourceRanges"
+    for i, cidr in enumerate(spec.get("loadBalancerSourceRanges") or ()):
+        if not is_lb:
+            out.append(forbidden(path, _ONLY_LOAD_BALANCER))
+            break
+        out += checks.named(names.cidr, f"{path}[{i}]", cidr.strip())
+    if (name := spec.get("loadBalancerClass")) is not None:
+        if not is_lb:
+            out.append(forbidden("spec.loadBalancerClass", _ONLY_LOAD_BALANCER))
+        out += [invalid("spec.loadBalancerClass", name, m) for m in qualified_name_errors(name)]
+    allocate = spec.get("allocateLoadBalancerNodePorts")
+    if allocate is not None and not is_lb:
+        out.append(forbidden("spec.allocateLoadBalancerNodePorts", _ONLY_LOAD_BALANCER))
+    return out
+
+
+def _traffic(spec: Object) -> list[FieldError]:
+    out: list[FieldError] = []
+    external, path = spec.get("externalTrafficPolicy"), "spec.externalTrafficPolicy"
+    if service_spec.externally_accessible(spec):
+        out += checks.one_of(external, ("Cluster", "Local"), path)
+    elif external:
+        out.append(invalid(path, external, "may only be set for externally-accessible services"))
+    health, path = spec.get("healthCheckNodePort") or 0, "spec.healthCheckNodePort"
+    if health < 0 or health > 65535:
+        out += checks.port(health, path)
+    elif health and not service_spec.needs_health_port(spec):
+        words = "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"
+        out.append(invalid(path, health, words))
+    out += checks.if_set(spec.get("internalTrafficPolicy"), ("Cluster", "Local"), "spec.internalTrafficPolicy")
+    near = ("PreferClose", "PreferSameNode", "PreferSameZone")
+    out += checks.if_set(spec.get("trafficDistribution"), near, "spec.trafficDistribution")
+    return out
+
+
+def validate_update(spec: Object, old: Object) -> list[FieldError]:
+    """What an update may not change."""
+    out = []
+    if service_spec.needs_cluster_ip(old) and service_spec.needs_cluster_ip(spec):
+        out += _cluster_ip_update(spec, old)
+    if old.get("type") == spec.get("type") == "LoadBalancer":
+        before, now = old.get("loadBalancerClass"), spec.get("loadBalancerClass")
+        if before != now:
+            out.append(invalid("spec.loadBalancerClass", now, _SET_ONCE))
+    return out
+
+
+def _cluster_ip_update(spec: Object, old: Object) -> list[FieldError]:
+    out = []
+    before, now = old.get("clusterIPs") or [], spec.get("clusterIPs") or []
+    if before:
+        if not now:
+            out.append(invalid("spec.clusterIPs[0]", now, "primary clusterIP can not be unset"))
+        elif now[0] != before[0]:
+            out.append(invalid("spec.clusterIPs[0]", now, _SET_ONCE))
+        elif len(before) == len(now) == 2 and before[1] != now[1]:
+            out.append(invalid("spec.clusterIPs[1]", now, _SET_ONCE))
+    had, has = old.get("ipFamilies") or [], spec.get("ipFamilies") or []
+    if had and has and had[0] != has[0]:
+        out.append(invalid("spec.ipFamilies[0]", has[0], _SET_ONCE))
+    return out
+
+
+def validate_status(obj: Object) -> list[FieldError]:
+    """status.loadBalancer belongs to load balancers and holds addresses or host names."""
+    out = []
+    balancer = (obj.get("status") or {}).get("loadBalancer") or {}
+    ingress = balancer.get("ingress") or []
+    if ingress and obj.get("spec", {}).get("type") != "LoadBalancer":
+        words = "may only be used when `spec.type` is 'LoadBalancer'"
+        out.append(forbidden("status.loadBalancer.ingress", words))
+    return out + load_balancer_ingress(ingress, "status.loadBalancer.ingress")
+
+
+def load_balancer_ingress(ingress: list[Object], path: str) -> list[FieldError]:
+    """The ``ingress`` list of a load balancer's status; Ingress has one of its own."""
+    out = []
+    for i, one in enumerate(ingress):
+        if address := one.get("ip"):
+            out += checks.ip(address, f"{path}[{i}].ip")
+        if mode := one.get("ipMode"):
+            if not one.get("ip"):
+                out.append(forbidden(f"{path}[{i}].ipMode", "may not be specified when `ip` is not set"))
+            out += checks.if_set(mode, ("Proxy", "VIP"), f"{path}[{i}].ipMode")
+        if host := one.get("hostname"):
+            out += checks.named(names.dns1123_subdomain, f"{path}[{i}].hostname", host)
+            if not names.ip(host):
+                words = "must be a DNS name, not an IP address"
+                out.append(invalid(f"{path}[{i}].hostname", host, words))
+    return out
