@@ -1,0 +1,266 @@
+"""A pod's status from what the agent knows. Pure.
+
+Phases are a table over how many containers wait, run and have stopped (``PHASES``); the first row that
+holds decides. Source: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/ and the kubelet's ``getPhase``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from kubette.agent.lifecycle import containers, init_containers, sidecar
+from kubette.agent.qos import qos_class
+from kubette.api import meta
+from kubette.runtime.interface import Container, ContainerState
+
+Obj = dict[str, Any]
+
+PREFIX = "kubette://"
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerView:
+    """One container as its status tells it. ``waiting``: reason and message, when it is held back."""
+
+    current: Container | None = None
+    previous: Container | None = None
+    waiting: tuple[str, str] | None = None
+    started: bool = False
+    ready: bool = False
+    image_id: str = ""
+    messages: Mapping[str, str] = field(default_factory=dict)  # termination messages by container ID
+
+
+@dataclass(frozen=True, slots=True)
+class PodView:
+    """The pod around its containers. ``failed``: reason and message of a pod that was ended by the agent.
+
+    ``over``: nothing runs and nothing will again; ``now``: seconds since the epoch."""
+
+    containers: Mapping[str, ContainerView]
+    now: float
+    ips: Sequence[str] = ()
+    host_ips: Sequence[str] = ()
+    sandbox: bool = False
+    initialized: bool = False
+    over: bool = False
+    failed: tuple[str, str] | None = None
+
+
+def timestamp(seconds: float) -> str:
+    return meta.format_time(datetime.fromtimestamp(seconds, UTC))
+
+
+# -- phase --------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Counts:
+    """Over the ordinary containers; ``initializing`` counts init containers that are not through."""
+
+    policy: str
+    over: bool = False
+    failed: bool = False
+    initializing: int = 0
+    waiting: int = 0
+    running: int = 0
+    stopped: int = 0
+    succeeded: int = 0
+
+
+PHASES: tuple[tuple[Callable[[Counts], bool], str], ...] = (
+    (lambda c: c.failed, "Failed"),
+    (lambda c: c.over and c.stopped > 0 and c.waiting == 0 and c.stopped == c.succeeded, "Succeeded"),
+    (lambda c: c.over, "Failed"),
+    (lambda c: c.initializing > 0 or c.waiting > 0, "Pending"),
+    (lambda c: c.running > 0 or c.stopped > 0, "Running"),
+    (lambda c: True, "Pending"),
+)
+
+
+def phase(pod: Obj, view: PodView) -> str:
+    """Pending, Running, Succeeded or Failed."""
+    counts = Counts((pod.get("spec") or {}).get("restartPolicy") or "Always", view.over, view.failed is not None)
+    counts.initializing = 0 if view.initialized else 1
+    for c in containers(pod):
+        v = view.containers.get(c["name"]) or ContainerView()
+        if v.current is None or v.current.state is ContainerState.CREATED:
+            counts.waiting += v.previous is None
+            counts.stopped += v.previous is not None
+        elif v.current.state is ContainerState.RUNNING:
+            counts.running += 1
+        else:
+            counts.stopped += 1
+            counts.succeeded += v.current.exit_code == 0
+    return next(name for holds, name in PHASES if holds(counts))
+
+
+# -- containers ---------------------------------------------------------------------------------------
+
+
+def container_status(pod: Obj, container: Obj, view: PodView) -> Obj:
+    """The ``ContainerStatus`` of one container."""
+    name = container["name"]
+    v = view.containers.get(name) or ContainerView()
+    init = any(c["name"] == name for c in init_containers(pod))
+    current, last = v.current, v.previous
+    running = current is not None and current.state is ContainerState.RUNNING
+    state: Obj
+    if current is not None and running:
+        state = {"running": {"startedAt": timestamp(current.started_at)}}
+    elif current is not None and current.state is not ContainerState.CREATED and v.waiting is None:
+        state = {"terminated": terminated(current, v.messages.get(current.id, ""))}
+    else:
+        if current is not None and current.state is not ContainerState.CREATED:
+            last = current
+        reason, message = v.waiting or (_default_reason(pod, init, view), "")
+        state = {"waiting": {"reason": reason, **({"message": message} if message else {})}}
+    out: Obj = {
+        "name": name,
+        "state": state,
+        "lastState": {"terminated": terminated(last, v.messages.get(last.id, ""))} if last else {},
+        "ready": v.ready and running,
+        "restartCount": current.attempt if current else (last.attempt + 1 if last else 0),
+        "image": container.get("image") or "",
+        "imageID": v.image_id,
+        "started": v.started and running,
+    }
+    if init and not sidecar(container):
+        done = state.get("terminated")
+        out["ready"] = done is not None and done["exitCode"] == 0
+    shown = current or last
+    if shown is not None:
+        out["containerID"] = PREFIX + shown.id
+    return out
+
+
+def _default_reason(pod: Obj, init: bool, view: PodView) -> str:
+    waits = bool(init_containers(pod)) and not view.initialized
+    return "PodInitializing" if waits else "ContainerCreating"
+
+
+def terminated(c: Container, message: str = "") -> Obj:
+    """``ContainerStateTerminated``; the reason is the runtime's, or follows from how it ended."""
+    reason = c.reason or ("OOMKilled" if c.oom_killed else "Completed" if c.exit_code == 0 else "Error")
+    out: Obj = {
+        "exitCode": c.exit_code,
+        "reason": reason,
+        "startedAt": timestamp(c.started_at or c.created_at),
+        "finishedAt": timestamp(c.finished_at),
+        "containerID": PREFIX + c.id,
+    }
+    if text := message or c.message:
+        out["message"] = text
+    return out
+
+
+# -- the pod ------------------------------------------------------------------------------------------
+
+
+def pod_status(pod: Obj, view: PodView) -> Obj:
+    """The whole ``PodStatus`` that the agent owns, with conditions of others left in place."""
+    old = pod.get("status") or {}
+    inits = [container_status(pod, c, view) for c in init_containers(pod)]
+    mains = sorted((container_status(pod, c, view) for c in containers(pod)), key=lambda s: str(s["name"]))
+    now_phase = phase(pod, view)
+    out: Obj = {
+        "phase": now_phase,
+        "qosClass": qos_class(pod),
+        "startTime": old.get("startTime") or timestamp(view.now),
+        "containerStatuses": mains,
+        "conditions": conditions(pod, view, now_phase, inits, mains),
+    }
+    if generation := meta.metadata(pod).get("generation"):
+        out["observedGeneration"] = generation
+    if inits:
+        out["initContainerStatuses"] = inits
+    if view.host_ips:
+        out["hostIP"] = view.host_ips[0]
+        out["hostIPs"] = [{"ip": ip} for ip in view.host_ips]
+    if view.ips:
+        out["podIP"] = view.ips[0]
+        out["podIPs"] = [{"ip": ip} for ip in view.ips]
+    if view.failed is not None:
+        out["reason"], out["message"] = view.failed
+    return out
+
+
+def conditions(pod: Obj, view: PodView, now_phase: str, inits: list[Obj], mains: list[Obj]) -> list[Obj]:
+    """The five conditions of the kubelet's, set among what is there."""
+    out: list[Obj] = list((pod.get("status") or {}).get("conditions") or ())
+    at, generation = timestamp(view.now), meta.metadata(pod).get("generation")
+
+    def put(kind: str, why: tuple[str, str] | None, holds: bool | None = None) -> None:
+        new: Obj = {"type": kind, "status": "True" if (why is None if holds is None else holds) else "False"}
+        if why is not None:
+            new["reason"], new["message"] = why
+            if not why[1]:
+                del new["message"]
+        if generation:
+            new["observedGeneration"] = generation
+        old = next((c for c in out if c.get("type") == kind), {})
+        new["lastProbeTime"] = old.get("lastProbeTime")
+        out[:] = meta.set_condition(out, new, at)
+
+    put("PodReadyToStartContainers", None, view.sandbox and not view.over)
+    put("Initialized", None if view.initialized else _not_initialized(pod, view, inits, now_phase))
+    ended = {"Succeeded": ("PodCompleted", ""), "Failed": ("PodFailed", "")}.get(now_phase)
+    unready = _unready(pod, [*inits, *mains])
+    put("ContainersReady", ended or unready)
+    put("Ready", ended or unready or _gates(pod, out))
+    put("PodScheduled", None)
+    return out
+
+
+def _not_initialized(pod: Obj, view: PodView, inits: list[Obj], now_phase: str) -> tuple[str, str]:
+    if now_phase == "Failed":
+        return "PodFailed", ""
+    shape = {c["name"]: c for c in init_containers(pod)}
+    names = [s["name"] for s in inits if not (s["started"] if sidecar(shape[s["name"]]) else s["ready"])]
+    return "ContainersNotInitialized", f"containers with incomplete status: [{' '.join(names)}]"
+
+
+def _unready(pod: Obj, statuses: list[Obj]) -> tuple[str, str] | None:
+    ordinary = {c["name"] for c in containers(pod)} | {c["name"] for c in init_containers(pod) if sidecar(c)}
+    names = [s["name"] for s in statuses if s["name"] in ordinary and not s["ready"]]
+    if not names:
+        return None
+    return "ContainersNotReady", f"containers with unready status: [{' '.join(names)}]"
+
+
+def _gates(pod: Obj, present: list[Obj]) -> tuple[str, str] | None:
+    """Readiness gates: conditions that others set."""
+    messages = []
+    for gate in (pod.get("spec") or {}).get("readinessGates") or ():
+        kind = gate["conditionType"]
+        found = next((c for c in present if c.get("type") == kind), None)
+        if found is None:
+            messages.append(f'corresponding condition of pod readiness gate "{kind}" does not exist.')
+        elif found.get("status") != "True":
+            messages.append(
+                f'the status of pod readiness gate "{kind}" is not "True", but {found.get("status") or "Unknown"}'
+            )
+    return ("ReadinessGatesNotReady", ", ".join(messages)) if messages else None
+
+
+def patch(old: Mapping[str, Any], new: Mapping[str, Any]) -> Obj | None:
+    """The strategic merge patch of ``status`` that leads from ``old`` to ``new``; None when they agree."""
+    out: Obj = {k: v for k, v in new.items() if k not in ("conditions", "podIPs") and old.get(k) != v}
+    before = {c.get("type"): c for c in old.get("conditions") or ()}
+    changed = [c for c in new.get("conditions") or () if before.get(c["type"]) != _without_nulls(c)]
+    if changed:  # merged by type: what others write at the same time stays
+        for c in changed:
+            gone = before.get(c["type"], {}).keys() - c.keys()
+            c.update(dict.fromkeys(gone))
+        out["conditions"] = changed
+    if "podIPs" in new and old.get("podIPs") != new["podIPs"]:
+        stale = [{"ip": p["ip"], "$patch": "delete"} for p in old.get("podIPs") or () if p not in new["podIPs"]]
+        out["podIPs"] = [*new["podIPs"], *stale]
+    return out or None
+
+
+def _without_nulls(condition: Mapping[str, Any]) -> Obj:
+    return {k: v for k, v in condition.items() if v is not None}

@@ -1,0 +1,31 @@
+"""``secret``: its keys as files, kept up to date, on a tmpfs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kubette.agent.creation import VolumeAt
+from kubette.agent.volumes import payload
+from kubette.agent.volumes.base import Context, VolumeError
+from kubette.api import meta
+
+Obj = dict[str, Any]
+
+
+async def setup(context: Context, volume: Obj) -> VolumeAt:
+    source = volume["secret"]
+    files = await files_of(context, {**source, "name": source.get("secretName", "")}, payload.default_mode(source))
+    path = context.directory("secret", volume["name"], secret=True)
+    await payload.write(path, files, context.fs_group)
+    return VolumeAt(path, create=False)
+
+
+async def files_of(context: Context, source: Obj, mode: int) -> dict[str, payload.File]:
+    """The files of a Secret called ``name``, also inside of a projected volume."""
+    name = source.get("name", "")
+    found = await context.objects.secret(meta.namespace(context.pod), name)
+    if found is None and not source.get("optional"):
+        raise VolumeError(f'secret "{name}" not found')
+    if found is None:
+        return {}
+    return payload.of_data(found, source, mode, "secret")
