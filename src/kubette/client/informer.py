@@ -92,6 +92,14 @@ class Informer(Generic[T]):
         """Until the first list has been taken in."""
         await self._synced.wait()
 
+    def learn(self, obj: Obj) -> None:
+        """Take in the answer to a write of one's own before the watch brings it: read your writes.
+
+        The watch's position tells whether it has been here already (and perhaps been deleted since)."""
+        version, position = _number(meta.resource_version(obj)), _number(self._version or "")
+        if version is not None and position is not None and version > position:
+            self._put(obj)
+
     async def run(self) -> None:
         """List, watch, repeat; until cancelled."""
         delay = _FIRST_RETRY
@@ -138,14 +146,15 @@ class Informer(Generic[T]):
             field_selector=self._fields,
         ):
             if type_ == "DELETED":
-                self._drop(meta.key(obj))
+                if not self._older(meta.key(obj), meta.resource_version(obj)):
+                    self._drop(meta.key(obj))
             elif type_ != "BOOKMARK":
                 self._put(obj)
             self._version = meta.resource_version(obj)
 
     def _put(self, obj: Obj) -> Key:
         key, version = meta.key(obj), meta.resource_version(obj)
-        if key not in self.items or self._versions.get(key) != version:
+        if key not in self.items or (self._versions.get(key) != version and not self._older(key, version)):
             obj.setdefault("apiVersion", self.kind.api_version)
             obj.setdefault("kind", self.kind.kind)
             old, new = self.items.get(key), self._transform(obj)
@@ -153,6 +162,11 @@ class Informer(Generic[T]):
             for handler in self._handlers:
                 self._call(handler, key, old, new)
         return key
+
+    def _older(self, key: Key, version: str) -> bool:
+        """Something newer than ``version`` has been learned for the key."""
+        new, known = _number(version), _number(self._versions.get(key, ""))
+        return new is not None and known is not None and new < known
 
     def _drop(self, key: Key) -> None:
         if key in self.items:
@@ -166,3 +180,7 @@ class Informer(Generic[T]):
             handler(key, old, new)
         except Exception:  # one subscriber's fault must not stop the others
             log.exception("handler of %s %s", self.kind.plural, "/".join(key))
+
+
+def _number(version: str) -> int | None:
+    return int(version) if version.isdigit() else None

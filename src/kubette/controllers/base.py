@@ -43,6 +43,12 @@ class Cluster:
     def now(self) -> datetime:
         return datetime.now(UTC)
 
+    def learn(self, kind: Kind, obj: Obj) -> None:
+        """An answer to a write: let the informer of its kind have it before the watch does."""
+        informer = self.informers.get(kind.group_resource)
+        if informer is not None and obj.get("kind") == kind.kind and not meta.deleting(obj):
+            informer.learn(obj)
+
     async def synced(self) -> None:
         for informer in list(self.informers.values()):
             await informer.wait_synced()
@@ -71,7 +77,7 @@ class Controller(ABC, Generic[K]):
         """Bring the world of one key to what it should be; seconds until it must run again, or None."""
 
     async def carry_out(self, actions: Iterable[Action]) -> None:
-        await carry_out(self.api, self.recorder, actions)
+        await carry_out(self.api, self.recorder, actions, self.cluster.learn)
 
     async def background(self) -> None:
         """Anything beyond the queue, after the informers have synced; until cancelled."""

@@ -9,6 +9,9 @@ from kubette.client.interface import Api
 from kubette.controllers.base import Cluster, Controller
 from kubette.controllers.config import ControllersConfig
 from kubette.controllers.deployment import Deployment
+from kubette.controllers.endpoints import Endpoints
+from kubette.controllers.endpointslice import EndpointSlice
+from kubette.controllers.endpointslicemirroring import EndpointSliceMirroring
 from kubette.controllers.replicaset import ReplicaSet
 from kubette.controllers.replicationcontroller import ReplicationController
 
@@ -17,6 +20,9 @@ CONTROLLERS: tuple[type[Controller[Any]], ...] = (
     ReplicationController,
     ReplicaSet,
     Deployment,
+    EndpointSlice,
+    Endpoints,
+    EndpointSliceMirroring,
 )
 
 

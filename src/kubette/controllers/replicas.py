@@ -211,6 +211,7 @@ class Replicas(Controller[Key]):
             if not _namespace_ends(error):
                 self._failed(key, owner, "FailedCreate", f"Error creating: {error.message}", error)
             return False
+        self.cluster.learn(write.kind, pod)
         self._say(Note(owner, "SuccessfulCreate", f"Created pod: {meta.name(pod)}"))
         return True
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -112,12 +112,18 @@ async def apply(api: Api, write: Write) -> Obj | None:
         raise
 
 
-async def carry_out(api: Api, recorder: Recorder, actions: Iterable[Action]) -> None:
-    """All actions in order; the first that fails ends it (and is raised)."""
+async def carry_out(
+    api: Api, recorder: Recorder, actions: Iterable[Action], learn: Callable[[Kind, Obj], None]
+) -> None:
+    """All actions in order; the first that fails ends it (and is raised). ``learn`` is told each result."""
     for action in actions:
         note = action if isinstance(action, Note) else action.note
-        done = isinstance(action, Note) or await apply(api, action) is not None
-        if note is not None and done:
+        if not isinstance(action, Note):
+            written = await apply(api, action)
+            if written is None:
+                continue
+            learn(action.kind, written)
+        if note is not None:
             recorder.event(note.about, note.type, note.reason, note.message)
 
 

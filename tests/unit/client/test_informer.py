@@ -103,3 +103,20 @@ async def test_one_subscriber_that_fails_does_not_stop_the_others() -> None:
     await asyncio.wait_for(informer.wait_synced(), 5)
     task.cancel()
     assert seen == ["a"]
+
+
+async def test_ones_own_writes_are_seen_at_once_and_only_once() -> None:
+    script = Script([(5, [])], [[("ADDED", pod("a", 6))]])
+    told, informer = await _follow(script, 1)
+    informer.learn(pod("b", 7))
+    informer.learn(pod("a", 6))  # the watch was here before
+    informer.learn(pod("gone", 4))
+    assert {name: o["metadata"]["resourceVersion"] for (_, name), o in informer.items.items()} == {"a": "6", "b": "7"}
+    assert told == [("a", None, "6"), ("b", None, "7")]
+    again = Script([], [[("ADDED", pod("b", 7)), ("MODIFIED", pod("b", 8))]])
+    informer._client = again
+    task = asyncio.create_task(informer.run(), name="informer")
+    while told[-1] != ("b", "7", "8"):
+        await asyncio.sleep(0)
+    task.cancel()
+    assert len(told) == 3

@@ -1,0 +1,134 @@
+"""Endpoints: the older form of what stands behind a Service, which ``kubectl get endpoints`` shows.
+
+``subsets`` decides purely. Endpoints made by hand for a Service without selector are left alone.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from typing import Any
+
+from kubette.api import meta
+from kubette.controllers import pods as podlib
+from kubette.controllers.base import Key, kind
+from kubette.controllers.servicepods import (
+    HEADLESS,
+    Port,
+    ServicePods,
+    counts,
+    families,
+    family,
+    headless,
+    hostname_in,
+    pod_ips,
+    pod_reference,
+    ports_in,
+    selects,
+)
+from kubette.controllers.writes import Action, Create, Delete, Update
+
+Obj = dict[str, Any]
+
+MANAGED_BY = "endpoints.kubernetes.io/managed-by"
+OVER_CAPACITY = "endpoints.kubernetes.io/over-capacity"
+_OURS = "endpoint-controller"
+_CAPACITY = 1000
+
+
+def subsets(service: Obj, pods: Iterable[Obj]) -> tuple[list[Obj], bool]:
+    """The subsets, packed as upstream's ``RepackSubsets``, and whether some addresses had to be left out.
+
+    An address stands at each of its ports; ports with the same addresses share a subset."""
+    publish = bool(service["spec"].get("publishNotReadyAddresses"))
+    wanted = families(service)[0]
+    at: dict[Port | None, dict[tuple[str, str], tuple[Obj, bool]]] = {}
+    for pod in pods:
+        ip = next((ip for ip in pod_ips(pod) if family(ip) == wanted), None)
+        if ip is None or not counts(pod, terminating=publish):
+            continue
+        address = _address(pod, service, ip)
+        ready = publish or podlib.ready(pod)
+        ports: Iterable[Port | None] = ports_in(pod, service)
+        if not service["spec"].get("ports"):
+            ports = (None,) if headless(service) else ()
+        for port in ports:
+            at.setdefault(port, {})[ip, meta.uid(pod)] = (address, ready)
+    grouped: dict[tuple[tuple[tuple[str, str], bool], ...], list[Port | None]] = {}
+    for port, rows in at.items():
+        members = tuple(sorted((who, ready) for who, (_, ready) in rows.items()))
+        grouped.setdefault(members, []).append(port)
+    room, cut, out = _CAPACITY, False, []
+    for members, ports_ in sorted(grouped.items(), key=lambda g: [p or Port("", 0, "") for p in g[1]]):
+        rows = at[ports_[0]]
+        ordered = sorted(members, key=lambda m: (not m[1], ipaddress.ip_address(m[0][0]).packed))
+        cut = cut or len(ordered) > room
+        kept = sorted(ordered[:room], key=lambda m: ipaddress.ip_address(m[0][0]).packed)
+        room -= len(kept)
+        subset: Obj = {}
+        if ready_ := [rows[who][0] for who, ready in kept if ready]:
+            subset["addresses"] = ready_
+        if unready := [rows[who][0] for who, ready in kept if not ready]:
+            subset["notReadyAddresses"] = unready
+        if listed := [p.as_json() for p in sorted(p for p in ports_ if p is not None)]:
+            subset["ports"] = listed
+        if kept:
+            out.append(subset)
+    return out, cut
+
+
+def _address(pod: Obj, service: Obj, ip: str) -> Obj:
+    out: Obj = {"ip": ip}
+    if hostname := hostname_in(pod, service):
+        out["hostname"] = hostname
+    if node := pod["spec"].get("nodeName"):
+        out["nodeName"] = node
+    out["targetRef"] = pod_reference(pod)
+    return out
+
+
+def decide(service: Obj, pods: Iterable[Obj], present: Obj | None) -> list[Action]:
+    """The write, if one is needed, that makes the Endpoints of a Service with a selector right."""
+    wanted, cut = subsets(service, pods)
+    labels = {**meta.labels(service), MANAGED_BY: _OURS}
+    labels.pop(HEADLESS, None)
+    if headless(service):
+        labels[HEADLESS] = ""
+    annotations = dict(meta.annotations(present)) if present else {}
+    if cut:
+        annotations[OVER_CAPACITY] = "truncated"
+    else:
+        annotations.pop(OVER_CAPACITY, None)
+    m: Obj = {**meta.metadata(present or {}), "name": meta.name(service), "namespace": meta.namespace(service)}
+    m["labels"] = labels
+    if annotations:
+        m["annotations"] = annotations
+    else:
+        m.pop("annotations", None)
+    out: Obj = {"apiVersion": "v1", "kind": "Endpoints", "metadata": m}
+    if wanted:
+        out["subsets"] = wanted
+    if present is None:
+        return [Create(kind("endpoints"), out)]
+    if (present.get("subsets") or []) == wanted and present["metadata"] == m:
+        return []
+    return [Update(kind("endpoints"), out)]
+
+
+class Endpoints(ServicePods):
+    name = "endpoint-controller"
+
+    def watch(self) -> None:
+        self.endpoints = self.cluster.informer("endpoints")
+        super().watch()
+        self.endpoints.subscribe(lambda key, old, new: self.queue.add(key))
+
+    async def reconcile(self, key: Key) -> float | None:
+        service, present = self.services.items.get(key), self.endpoints.items.get(key)
+        if service is None:
+            if present is not None and meta.labels(present).get(MANAGED_BY) == _OURS:
+                await self.carry_out([Delete(kind("endpoints"), present)])
+            return None
+        if selects(service):
+            await self.carry_out(decide(service, self.selected(service), present))
+        return None

@@ -1,0 +1,112 @@
+"""Fitting endpoints into EndpointSlices with few writes: shared by the slices of pods and of hand-made Endpoints.
+
+Pure. What is in a slice already stays there; a slice holds a hundred.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from kubette.api import meta
+from kubette.controllers.base import kind
+from kubette.controllers.servicepods import Port
+from kubette.controllers.writes import Create, Delete, Update
+
+Obj = dict[str, Any]
+Group = tuple[str, tuple[Port, ...]]  # addressType, ports
+
+SERVICE_NAME = "kubernetes.io/service-name"
+MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
+PER_SLICE = 100
+
+
+def group_of(slice_: Obj) -> Group:
+    ports = tuple(
+        sorted(
+            Port(p.get("name") or "", p.get("port") or 0, p.get("protocol") or "TCP", p.get("appProtocol") or "")
+            for p in slice_.get("ports") or ()
+        )
+    )
+    return slice_["addressType"], ports
+
+
+def identity(endpoint: Obj) -> tuple[str, str]:
+    """The same endpoint, though its conditions change: address and pod."""
+    return endpoint["addresses"][0], (endpoint.get("targetRef") or {}).get("uid", "")
+
+
+def reconcile(
+    template: Obj, wanted: Mapping[Group, Sequence[Obj]], present: Iterable[Obj]
+) -> list[Create | Update | Delete]:
+    """The writes that make ``present`` hold exactly ``wanted``. ``template``: metadata of every slice
+    (generateName, namespace, labels, annotations, ownerReferences)."""
+    creates: list[Create] = []
+    updates: list[Update] = []
+    deletes: list[Delete] = []
+    slice_kind = kind("endpointslices.discovery.k8s.io")
+    by_group: dict[Group, list[Obj]] = {}
+    for slice_ in present:
+        by_group.setdefault(group_of(slice_), []).append(slice_)
+    for group in sorted({*wanted, *by_group}):
+        left = {identity(e): e for e in wanted.get(group, ())}
+        old = sorted(by_group.get(group, []), key=meta.name)
+        contents = [_keep(slice_, left) for slice_ in old]
+        changed = [_differs(s, c, template) for s, c in zip(old, contents, strict=True)]
+        # Newcomers go to slices that are written anyway, then to the fullest with room, then to new ones.
+        order = sorted(range(len(old)), key=lambda i: (not changed[i], -len(contents[i])))
+        for i in order:
+            while left and len(contents[i]) < PER_SLICE:
+                contents[i].append(left.pop(next(iter(left))))
+                changed[i] = True
+        empty_wanted = group in wanted and not wanted[group]  # a placeholder
+        for slice_, endpoints, change in zip(old, contents, changed, strict=True):
+            if not endpoints and not empty_wanted:
+                deletes.append(Delete(slice_kind, slice_))
+            elif change:
+                updates.append(Update(slice_kind, _filled(slice_, template, endpoints)))
+            if not endpoints:
+                empty_wanted = False
+        rest = list(left.values())
+        starts = range(0, len(rest), PER_SLICE) if rest else ([0] if empty_wanted and not old else [])
+        creates += [Create(slice_kind, _new(template, group, rest[i : i + PER_SLICE])) for i in starts]
+    return [*creates, *updates, *deletes]
+
+
+def _keep(slice_: Obj, left: dict[tuple[str, str], Obj]) -> list[Obj]:
+    """What of the slice is still wanted, as it is wanted; taken out of ``left``."""
+    out = []
+    for endpoint in slice_.get("endpoints") or ():
+        fresh = left.pop(identity(endpoint), None)
+        if fresh is not None:
+            out.append(fresh)
+    return out
+
+
+def _differs(slice_: Obj, endpoints: list[Obj], template: Obj) -> bool:
+    m = slice_["metadata"]
+    return (
+        (slice_.get("endpoints") or []) != endpoints
+        or (m.get("labels") or {}) != template["labels"]
+        or (m.get("ownerReferences") or []) != template["ownerReferences"]
+        or any((m.get("annotations") or {}).get(k) != v for k, v in template.get("annotations", {}).items())
+    )
+
+
+def _filled(slice_: Obj, template: Obj, endpoints: list[Obj]) -> Obj:
+    m = {**slice_["metadata"], "labels": template["labels"], "ownerReferences": template["ownerReferences"]}
+    if annotations := {**meta.annotations(slice_), **template.get("annotations", {})}:
+        m["annotations"] = annotations
+    return {**slice_, "metadata": m, "endpoints": endpoints}
+
+
+def _new(template: Obj, group: Group, endpoints: list[Obj]) -> Obj:
+    return {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": copy.deepcopy(template),
+        "addressType": group[0],
+        "endpoints": endpoints,
+        "ports": [p.as_json(slice=True) for p in group[1]],
+    }
