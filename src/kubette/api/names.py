@@ -18,7 +18,7 @@ _LABEL_VALUE = f"({_QUALIFIED})?"
 _WILDCARD = rf"\*\.{_SUBDOMAIN}"
 _C_IDENTIFIER = "[A-Za-z_][A-Za-z0-9_]*"
 _ENV_VAR = "[-._a-zA-Z][-._a-zA-Z0-9]*"
-_RELAXED_ENV_VAR = "^[ -<>-~]+$"
+_RELAXED_ENV_VAR = "[ -<>-~]+"
 _CONFIG_KEY = "[-._a-zA-Z0-9]+"
 _PERCENT = "[0-9]+%"
 _HTTP_HEADER = "[-A-Za-z0-9]+"
@@ -56,8 +56,9 @@ def _matches(pattern: str, value: str) -> bool:
     return re.fullmatch(pattern, value) is not None
 
 
-def _max_len(limit: int) -> str:
-    return f"must be no more than {limit} bytes"
+def _max_len(limit: int, unit: str = "characters") -> str:
+    """Upstream says bytes for the parts of labels and characters for everything else; both count bytes."""
+    return f"must be no more than {limit} {unit}"
 
 
 def _size(value: str) -> int:
@@ -83,9 +84,9 @@ def dns1123_label(value: str) -> list[str]:
     return out
 
 
-def dns1123_subdomain(value: str) -> list[str]:
+def dns1123_subdomain(value: str, unit: str = "characters") -> list[str]:
     """A DNS name of 253 bytes: most object names."""
-    out = [_max_len(253)] if _size(value) > 253 else []
+    out = [_max_len(253, unit)] if _size(value) > 253 else []
     if not _matches(_SUBDOMAIN, value):
         out.append(_regex(_SUBDOMAIN_MSG, _SUBDOMAIN, "example.com"))
     return out
@@ -129,16 +130,16 @@ def qualified_name(value: str) -> list[str]:
     if not slash:
         name = value
     elif "/" in name:
-        message = "a qualified name " + _regex(_QUALIFIED_MSG, _QUALIFIED, "MyName", "my.name", "123-abc")
+        message = "a valid label key " + _regex(_QUALIFIED_MSG, _QUALIFIED, "MyName", "my.name", "123-abc")
         return [message + " with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"]
     elif not prefix:
         out.append("prefix part " + _EMPTY)
     else:
-        out += ["prefix part " + m for m in dns1123_subdomain(prefix)]
+        out += ["prefix part " + m for m in dns1123_subdomain(prefix, "bytes")]
     if not name:
         out.append("name part " + _EMPTY)
     elif _size(name) > 63:
-        out.append("name part " + _max_len(63))
+        out.append("name part " + _max_len(63, "bytes"))
     if not _matches(_QUALIFIED, name):
         out.append("name part " + _regex(_QUALIFIED_MSG, _QUALIFIED, "MyName", "my.name", "123-abc"))
     return out
@@ -146,7 +147,7 @@ def qualified_name(value: str) -> list[str]:
 
 def label_value(value: str) -> list[str]:
     """The value of a label: empty, or up to 63 bytes of a qualified name."""
-    out = [_max_len(63)] if _size(value) > 63 else []
+    out = [_max_len(63, "bytes")] if _size(value) > 63 else []
     if not _matches(_LABEL_VALUE, value):
         out.append(_regex(_LABEL_VALUE_MSG, _LABEL_VALUE, "MyValue", "my_value", "12345"))
     return out
@@ -156,7 +157,7 @@ def port_name(value: str) -> list[str]:
     """A container's port name and a named target port (RFC 6335): at most 15 characters."""
     out: list[str] = []
     if _size(value) > 15:
-        out.append("must be no more than 15 characters")
+        out.append(_max_len(15))
     if not _matches("[-a-z0-9]+", value):
         out.append("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)")
     if not re.search("[a-z]", value):
@@ -177,7 +178,7 @@ def env_var_name(value: str, *, relaxed: bool = True) -> list[str]:
     if relaxed:
         if not value:
             return [f"environment variable name {_EMPTY}"]
-        return [] if _matches(_RELAXED_ENV_VAR, value) else [_regex(_RELAXED_ENV_VAR_MSG, _RELAXED_ENV_VAR)]
+        return [] if _matches(_RELAXED_ENV_VAR, value) else [_RELAXED_ENV_VAR_MSG]
     if not _matches(_ENV_VAR, value):
         return [_regex(_ENV_VAR_MSG, _ENV_VAR, "my.env-name", "MY_ENV.NAME", "MyEnvName1")]
     return _config_path_dots(value)
