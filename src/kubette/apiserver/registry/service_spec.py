@@ -100,9 +100,9 @@ def keep_allocated(spec: Object, old: Object) -> None:
             number = before.get(_port_key(port))
             if not port.get("nodePort") and number and number not in used:
                 port["nodePort"] = number
-    if needs_health_port(old) and needs_health_port(spec) and not spec.get("healthCheckNodePort"):
-        if old.get("healthCheckNodePort"):
-            spec["healthCheckNodePort"] = old["healthCheckNodePort"]
+    both = needs_health_port(old) and needs_health_port(spec)
+    if both and not spec.get("healthCheckNodePort") and old.get("healthCheckNodePort"):
+        spec["healthCheckNodePort"] = old["healthCheckNodePort"]
 
 
 def _port_key(port: Object) -> tuple[str, int]:
