@@ -122,9 +122,23 @@ def default_policy(reference: str) -> str:
     return "Always" if tag in ("", "latest") else "IfNotPresent"
 
 
-def auths_of(secrets: Iterable[Obj]) -> list[dict[str, str]]:
-    """Credentials of image pull secrets: ``registry``, ``username``, ``password`` each."""
-    out = []
+def registry_of(reference: str) -> str:
+    """The registry's host and port that a reference names; ``docker.io`` where it names none."""
+    first, slash, _ = reference.partition("/")
+    named = slash and ("." in first or ":" in first or first == "localhost")
+    return _host(first) if named else "docker.io"
+
+
+def _host(key: str) -> str:
+    """The host and port of an entry of a Docker configuration, which may be a URL."""
+    host = key.partition("://")[2] or key
+    host = host.partition("/")[0]
+    return "docker.io" if host in ("index.docker.io", "registry-1.docker.io") else host
+
+
+def auths_of(secrets: Iterable[Obj], reference: str) -> list[dict[str, str]]:
+    """Credentials among image pull secrets for the registry of ``reference``, and no other's."""
+    wanted, out = registry_of(reference), []
     for secret in secrets:
         data = secret.get("data") or {}
         try:
@@ -135,6 +149,8 @@ def auths_of(secrets: Iterable[Obj]) -> list[dict[str, str]]:
             else:
                 continue
             for registry, entry in table.items():
+                if _host(registry) != wanted:
+                    continue
                 user, password = entry.get("username", ""), entry.get("password", "")
                 if not user and entry.get("auth"):
                     user, _, password = base64.b64decode(entry["auth"]).decode().partition(":")

@@ -50,12 +50,14 @@ def raised(old: Backoff | None, event: float, now: float, first: float, last: fl
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What is known of one container. ``unhealthy``: the probe that failed, "liveness" or "startup"."""
+    """What is known of one container. ``unhealthy``: the probe that failed, "liveness" or "startup";
+    ``changed``: it runs by an older definition."""
 
     current: Container | None = None
     busy: Busy = Busy.NO
     started: bool = False
     unhealthy: str = ""
+    changed: bool = False
     backoff: Backoff | None = None
     blocked_until: float = 0  # image or configuration trouble: no new try before
 
@@ -164,8 +166,8 @@ def _init_phase(pod: Obj, seen: Mapping[str, Seen], now: float, last: float, out
     """True: initialisation has failed for good, so all must end."""
     for c in init_containers(pod):
         s = _get(seen, c)
-        if s.running and s.unhealthy:
-            _restart_unhealthy(c, s, out)
+        if s.running and (s.unhealthy or s.changed):
+            _stop_to_restart(c, s, out)
         if _init_done(c, s):
             continue
         if s.exited and s.current is not None and not restarts(pod, c, s.current.exit_code, init=True):
@@ -184,8 +186,8 @@ def _main_phase(pod: Obj, seen: Mapping[str, Seen], now: float, last: float, out
     goes_on = [c for c in init_containers(pod) if sidecar(c)]
     for c in (*goes_on, *containers(pod)):
         s = _get(seen, c)
-        if s.running and s.unhealthy:
-            _restart_unhealthy(c, s, out)
+        if s.running and (s.unhealthy or s.changed):
+            _stop_to_restart(c, s, out)
         elif not s.running and (c in goes_on or not _over(pod, c, s)):
             _start(c, s, now, last, out)
     return False
@@ -195,10 +197,11 @@ def _over(pod: Obj, container: Obj, s: Seen) -> bool:
     return s.exited and s.current is not None and not restarts(pod, container, s.current.exit_code)
 
 
-def _restart_unhealthy(container: Obj, s: Seen, out: Plan) -> None:
+def _stop_to_restart(container: Obj, s: Seen, out: Plan) -> None:
     if s.busy is Busy.NO:
         name = container["name"]
-        words = f"Container {name} failed {s.unhealthy} probe, will be restarted"
+        why = f"failed {s.unhealthy} probe" if s.unhealthy else "definition changed"
+        words = f"Container {name} {why}, will be restarted"
         out.stops.append(Stop(name, words, s.unhealthy))
 
 

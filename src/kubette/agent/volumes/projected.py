@@ -48,4 +48,4 @@ def _common_user(pod: Obj) -> int | None:
     for container in every_container(pod):
         own = (container.get("securityContext") or {}).get("runAsUser")
         users.add(of_pod if own is None else own)
-    return int(users.pop()) if len(users) == 1 and None not in users else None
+    return next((int(u) for u in users if u is not None), None) if len(users) == 1 else None

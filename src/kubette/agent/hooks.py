@@ -1,0 +1,42 @@
+"""Container lifecycle hooks, ``postStart`` and ``preStop``: exec, httpGet or sleep.
+
+Source: https://kubernetes.io/docs/concepts/containers/container-lifecycle-hooks/.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from kubette.agent import probe_actions
+from kubette.runtime.interface import Runtime, RuntimeFailure
+
+Obj = dict[str, Any]
+
+_HTTP_SECONDS = 30.0
+
+
+class HookFailure(Exception):
+    """The hook did not succeed; the message is fit for an event."""
+
+
+async def run(handler: Obj, container: Obj, pod_ip: str, container_id: str, runtime: Runtime, limit: float) -> None:
+    """Run the hook, for at most ``limit`` seconds. HookFailure when it does not succeed."""
+    try:
+        async with asyncio.timeout(limit):
+            if action := handler.get("exec"):
+                result = await runtime.exec(container_id, action.get("command") or (), limit)
+                if result.exit_code:
+                    text = result.output.decode(errors="replace")
+                    raise HookFailure(f"command exited with {result.exit_code}: {text}")
+            elif action := handler.get("httpGet"):
+                seconds = min(limit, _HTTP_SECONDS)
+                success, output = await probe_actions.http_get(action, container, pod_ip, seconds)
+                if not success:
+                    raise HookFailure(output)
+            elif action := handler.get("sleep"):
+                await asyncio.sleep(float(action.get("seconds") or 0))
+    except TimeoutError as error:
+        raise HookFailure(f"it did not complete in {limit:g} seconds") from error
+    except (RuntimeFailure, probe_actions.Unsettled) as error:
+        raise HookFailure(str(error)) from error

@@ -1,0 +1,138 @@
+"""One probe, run once: exec, HTTP, TCP or gRPC. Worded as the kubelet words its results.
+
+Runs in the node's network namespace; certificates are not verified. Source:
+https://kubernetes.io/docs/tasks/configure-pod-container/configure-liveness-readiness-startup-probes/.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from kubette.agent import grpc_health
+from kubette.runtime.interface import Runtime, RuntimeFailure
+
+Obj = dict[str, Any]
+Outcome = tuple[bool, str]  # success, output
+
+_MAX_BODY = 10 * 1024
+_USER_AGENT = "kube-probe/1.36"
+
+
+class Unsettled(Exception):
+    """The probe could not be run (an unknown port name, …): neither success nor failure."""
+
+
+def port_number(container: Obj, port: Any) -> int:
+    """The number of a probe's or hook's port, which may be a name of the container's."""
+    if isinstance(port, int):
+        return port
+    for p in container.get("ports") or ():
+        if p.get("name") == port:
+            return int(p["containerPort"])
+    if str(port).isdigit():
+        return int(port)
+    raise Unsettled(f"couldn't find port: {port!r} in container {container['name']}")
+
+
+def insecure_tls() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+async def run(probe: Obj, container: Obj, pod_ip: str, container_id: str, runtime: Runtime) -> Outcome:
+    """One attempt within the probe's timeout. Unsettled when there is no telling."""
+    timeout = float(probe.get("timeoutSeconds") or 1)
+    if action := probe.get("exec"):
+        return await _exec(runtime, container_id, action.get("command") or (), timeout)
+    if action := probe.get("httpGet"):
+        return await http_get(action, container, pod_ip, timeout)
+    if action := probe.get("tcpSocket"):
+        return await _tcp(action.get("host") or pod_ip, port_number(container, action["port"]), timeout)
+    if action := probe.get("grpc"):
+        return await grpc_health.check(pod_ip, int(action["port"]), action.get("service") or "", timeout)
+    raise Unsettled("missing probe handler")
+
+
+async def _exec(runtime: Runtime, container_id: str, command: Any, timeout: float) -> Outcome:
+    try:
+        result = await runtime.exec(container_id, command, timeout)
+    except TimeoutError:
+        return False, f'command timed out: "{" ".join(command)}" timed out after {timeout:g}s'
+    except RuntimeFailure as error:
+        raise Unsettled(str(error)) from error
+    return result.exit_code == 0, result.output[:_MAX_BODY].decode(errors="replace")
+
+
+async def http_get(action: Obj, container: Obj, pod_ip: str, timeout: float) -> Outcome:
+    """A GET; from 200 up to 399 is success. A redirect to another host is not followed, and counts as success."""
+    scheme = (action.get("scheme") or "HTTP").lower()
+    host = action.get("host") or pod_ip
+    number = port_number(container, action["port"])
+    bracketed = f"[{host}]" if ":" in host else host
+    path = action.get("path") or "/"
+    url = f"{scheme}://{bracketed}:{number}{path if path.startswith('/') else '/' + path}"
+    headers = {"User-Agent": _USER_AGENT, "Accept": "*/*"}
+    for h in action.get("httpHeaders") or ():
+        headers[h["name"]] = h["value"]
+    connector = aiohttp.TCPConnector(ssl=insecure_tls() if scheme == "https" else True, force_close=True)
+    try:
+        async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
+            async with asyncio.timeout(timeout):
+                return await _follow(session, url, headers)
+    except TimeoutError:
+        why = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
+        return False, f'Get "{url}": {why}'
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        return False, f'Get "{url}": {_refused(error, bracketed, number)}'
+
+
+async def _follow(session: aiohttp.ClientSession, url: str, headers: dict[str, str]) -> Outcome:
+    first = urlsplit(url).hostname
+    for _ in range(10):
+        async with session.get(url, headers=headers, allow_redirects=False) as answer:
+            body = await answer.content.read(_MAX_BODY)
+            location = answer.headers.get("Location")
+            if answer.status in (301, 302, 303, 307, 308) and location:
+                target = str(answer.url.join(type(answer.url)(location)))
+                if urlsplit(target).hostname != first:
+                    return True, f"Probe terminated redirects, Response body: {body.decode(errors='replace')}"
+                url = target
+                continue
+            if 200 <= answer.status < 400:
+                return True, body.decode(errors="replace")
+            return False, f"HTTP probe failed with statuscode: {answer.status}"
+    return False, f'Get "{url}": stopped after 10 redirects'
+
+
+async def _tcp(host: str, number: int, timeout: float) -> Outcome:
+    try:
+        async with asyncio.timeout(timeout):
+            _, writer = await asyncio.open_connection(host, number)
+    except TimeoutError:
+        return False, f"dial tcp {host}:{number}: i/o timeout"
+    except OSError as error:
+        return False, _refused(error, host, number)
+    writer.close()
+    return True, ""
+
+
+def _refused(error: BaseException, host: str, number: int) -> str:
+    """As Go prints a failed dial."""
+    os_error = error if isinstance(error, OSError) else error.__cause__
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return "EOF"
+    if isinstance(os_error, socket.gaierror):
+        return f"dial tcp: lookup {host}: no such host"
+    if isinstance(os_error, ConnectionRefusedError):
+        return f"dial tcp {host}:{number}: connect: connection refused"
+    if isinstance(os_error, OSError) and os_error.strerror:
+        return f"dial tcp {host}:{number}: connect: {os_error.strerror.lower()}"
+    return str(error) or type(error).__name__

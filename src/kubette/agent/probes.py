@@ -1,0 +1,167 @@
+"""When probes run and what their results add up to: thresholds, periods, one task per probe of a container.
+
+``Tally`` decides purely; ``Prober`` runs the tasks. A startup probe holds the other two back. While a
+container is not ready its readiness probe also runs between its periods, silently, so that it gets ready soon.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from kubette.agent import probe_actions
+from kubette.runtime.interface import Runtime
+
+Obj = dict[str, Any]
+Emit = Callable[[str, str, str], None]  # type, reason, message
+
+log = logging.getLogger(__name__)
+
+KINDS = ("startup", "readiness", "liveness")
+_EAGER_FIRST = 0.05  # seconds
+
+
+@dataclass(slots=True)
+class Tally:
+    """Results in a row, against the thresholds. ``state``: None as long as nothing is settled."""
+
+    successes_needed: int = 1
+    failures_needed: int = 3
+    state: bool | None = None
+    _last: bool | None = None
+    _row: int = 0
+
+    @classmethod
+    def of(cls, probe: Obj) -> Tally:
+        return cls(int(probe.get("successThreshold") or 1), int(probe.get("failureThreshold") or 3))
+
+    def add(self, success: bool) -> bool:
+        """True when the state has changed."""
+        self._row = self._row + 1 if success is self._last else 1
+        self._last = success
+        if self._row < (self.successes_needed if success else self.failures_needed) or self.state is success:
+            return False
+        self.state = success
+        return True
+
+
+@dataclass(slots=True)
+class Health:
+    """What the probes of one running container say. ``unhealthy``: the probe because of which it must restart."""
+
+    container_id: str
+    started: bool
+    ready: bool
+    unhealthy: str = ""
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+
+class Prober:
+    """The probes of one pod. ``changed`` is called when any Health has changed."""
+
+    def __init__(self, runtime: Runtime, changed: Callable[[], None], clock: Callable[[], float] = time.time) -> None:
+        self._runtime = runtime
+        self._changed = changed
+        self._clock = clock
+        self._health: dict[str, Health] = {}
+
+    def get(self, name: str, container_id: str) -> Health | None:
+        health = self._health.get(name)
+        return health if health is not None and health.container_id == container_id else None
+
+    def watch(
+        self, container: Obj, container_id: str, pod_ip: str, started_at: float, emit: Emit, known: tuple[bool, bool]
+    ) -> Health:
+        """Probe this container from now on, unless that is being done. ``known``: (started, ready) of a container
+        that ran before this agent did; it counts as such until a probe says otherwise."""
+        name = container["name"]
+        if (health := self.get(name, container_id)) is not None:
+            return health
+        self.forget(name)
+        probes = {kind: container.get(f"{kind}Probe") for kind in KINDS}
+        started, ready = known
+        health = Health(container_id, started or probes["startup"] is None, ready or probes["readiness"] is None)
+        self._health[name] = health
+        for kind, probe in probes.items():
+            if probe and not (started and kind == "startup"):
+                run = self._loop(kind, probe, container, health, pod_ip, started_at, emit)
+                health.tasks.append(asyncio.create_task(run, name=f"{kind}-probe-{name}"))
+        return health
+
+    def forget(self, name: str) -> None:
+        """The container is gone or going."""
+        health = self._health.pop(name, None)
+        for task in health.tasks if health else ():
+            task.cancel()
+
+    def ending(self) -> None:
+        """The pod is ending: only readiness goes on being probed."""
+        for health in self._health.values():
+            health.unhealthy = ""
+            for task in health.tasks:
+                if not task.get_name().startswith("readiness"):
+                    task.cancel()
+
+    def close(self) -> None:
+        for name in list(self._health):
+            self.forget(name)
+
+    async def _loop(
+        self, kind: str, probe: Obj, container: Obj, health: Health, pod_ip: str, started_at: float, emit: Emit
+    ) -> None:
+        tally = Tally.of(probe)
+        if kind == "readiness" and health.ready:
+            tally.state = True
+        period = float(probe.get("periodSeconds") or 10)
+        due = max(self._clock(), started_at + float(probe.get("initialDelaySeconds") or 0))
+        eager = _EAGER_FIRST
+        await asyncio.sleep(due - self._clock())
+        while True:
+            if kind != "startup" and not health.started:
+                await asyncio.sleep(_EAGER_FIRST)
+                due = self._clock()
+                continue
+            silent = self._clock() < due
+            result = await self._once(kind, probe, container, health, pod_ip, None if silent else emit)
+            if result is not None and not (silent and not result) and tally.add(result):
+                self._settle(kind, result, health)
+                if kind == "startup":
+                    return
+            if not silent:
+                due = max(due + period, self._clock())
+            pause = max(0.0, due - self._clock())
+            if kind == "readiness" and not health.ready:
+                pause, eager = min(pause, eager), min(eager * 2, period)
+            else:
+                eager = _EAGER_FIRST
+            await asyncio.sleep(pause)
+
+    async def _once(
+        self, kind: str, probe: Obj, container: Obj, health: Health, pod_ip: str, emit: Emit | None
+    ) -> bool | None:
+        word = kind.capitalize()
+        try:
+            success, output = await probe_actions.run(probe, container, pod_ip, health.container_id, self._runtime)
+        except probe_actions.Unsettled as error:
+            if emit:
+                emit("Warning", "Unhealthy", f"{word} probe errored: {error}")
+            return None
+        except Exception:
+            log.exception("%s probe of %s", kind, container["name"])
+            return None
+        if not success and emit:
+            emit("Warning", "Unhealthy", f"{word} probe failed: {output}")
+        return success
+
+    def _settle(self, kind: str, result: bool, health: Health) -> None:
+        if kind == "readiness":
+            health.ready = result
+        elif not result:
+            health.unhealthy = kind
+        elif kind == "startup":
+            health.started = True
+        self._changed()

@@ -1,0 +1,36 @@
+"""What the workers of a node share: the seams to the world, and facts about the node."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kubette.agent.config import AgentConfig
+from kubette.agent.images import ImagePuller
+from kubette.agent.objects import ApiObjects
+from kubette.client.events import Recorder
+from kubette.client.interface import Api
+from kubette.network.interface import HostPorts, PodNetwork
+from kubette.runtime.interface import Runtime
+
+Obj = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Shared:
+    """One per agent. ``services``: all Services known now; ``clock``: seconds since the epoch."""
+
+    config: AgentConfig
+    api: Api
+    runtime: Runtime
+    puller: ImagePuller
+    network: PodNetwork
+    host_ports: HostPorts | None
+    recorder: Recorder
+    objects: ApiObjects
+    services: Callable[[], Iterable[Obj]] = tuple
+    allocatable: Mapping[str, str] = field(default_factory=dict)
+    memory_bytes: int = 1 << 30
+    clock: Callable[[], float] = time.time
