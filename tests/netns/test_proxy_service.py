@@ -22,7 +22,7 @@ from kubette.nft.conntrack import Conntrack
 from kubette.nft.errors import Exists, Missing
 from kubette.nft.expr import Family, goto
 from kubette.nft.fake import FakeKernel
-from kubette.nft.live import Backend
+from kubette.nft.live import Backend, LiveTable
 from kubette.nft.socket import Kernel
 from kubette.nft.transaction import AddElements, DelChain, DelElements, Transaction, replace
 from kubette.nft.types import Chain, Field, Set, Table, packed_ip
@@ -33,6 +33,7 @@ from kubette.proxy.flows import FlowCleaner
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 T = TypeVar("T")
 NODE = "172.29.0.11"
+PORTS = Set("m", (Field.INET_SERVICE,), (Field.MARK,))
 CONFIG = ProxyConfig("node-1", (NODE,), ("10.42.0.0/24",))
 
 
@@ -157,6 +158,26 @@ def test_events_reach_the_kernel_and_a_flush_by_others_is_repaired(node: Path) -
     assert left.stdout == b""
 
 
+def test_a_foreign_change_read_with_our_own_answer_is_repaired_too(node: Path) -> None:
+    async def story() -> None:
+        kernel = Kernel()
+        table = Table(Family.IPV4, "mine")
+        table.add_set(PORTS)
+        table.add_chain(Chain("precious"))
+        live = LiveTable(table, kernel)
+        live.load()
+        stop = live.watch(asyncio.get_running_loop())
+        run_nft("delete chain ip mine precious")
+        live.apply({"m": {b"\0\x50\0\0": b"\1\0\0\0"}})  # reads the notification before the event loop can
+        await until(lambda: live.repairs == 1, 1)
+        listed = subprocess.check_output(["nft", "list", "table", "ip", "mine"], text=True, timeout=10)  # noqa: ASYNC221
+        assert "chain precious" in listed and ": 0x00000001" in listed
+        stop()
+        kernel.close()
+
+    netns.inside(node, lambda: asyncio.run(story()))
+
+
 def test_our_own_changes_are_not_foreign_others_are(node: Path) -> None:
     def story() -> None:
         kernel = Kernel()
@@ -216,7 +237,7 @@ def test_host_ports(node: Path) -> None:
 
 @pytest.mark.parametrize("make", [FakeKernel, Kernel])
 def test_both_kernels_refuse_the_same_and_then_change_nothing(node: Path, make: type[Any]) -> None:
-    numbers = Set("m", (Field.INET_SERVICE,), (Field.MARK,))
+    numbers = PORTS
     verdicts = Set("v", (Field.INET_SERVICE,), verdicts=True)
     one, two, key = b"\1\0\0\0", b"\2\0\0\0", b"\0\x50\0\0"
 

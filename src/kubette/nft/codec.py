@@ -32,6 +32,7 @@ _ERROR = struct.Struct("=i")
 _NLMSG = struct.Struct("=IHHII")
 _LIST_BYTES = 60_000  # an attribute's length is 16 bits
 _VERDICT_TYPE = 0xFFFFFF00
+_DATA_BYTEORDER, _HOST_ENDIAN = 1, 1  # of nft's own user data
 
 
 def message(kind: int, flags: int, seq: int, family: int, body: bytes, subsys: int = SUBSYS) -> bytes:
@@ -134,6 +135,8 @@ def _set_body(spec: Set) -> bytes:
     if desc:
         body += nest(9, desc)
     body += be32(10, _set_id(spec.name))
+    if spec.data == (Field.MARK,):  # nft reads it as big-endian unless told
+        body += nla(13, struct.pack("=BBI", _DATA_BYTEORDER, 4, _HOST_ENDIAN))
     if spec.timeout_ms:
         body += be64(11, spec.timeout_ms)
     return body

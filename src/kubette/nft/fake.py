@@ -59,6 +59,10 @@ class FakeKernel:
         touched, self._touched = self._touched, set()
         return touched
 
+    def noticed(self) -> bool:
+        """Whether ``foreign`` would tell something."""
+        return bool(self._touched)
+
     def flush_ruleset(self) -> None:
         """What ``nft flush ruleset`` by somebody else does."""
         self._touched |= {(int(family), name) for family, name in self.tables}

@@ -30,6 +30,9 @@ class Backend(Protocol):
     def foreign(self) -> set[tuple[int, str]] | None:
         """Tables touched by others; None when unknown."""
 
+    def noticed(self) -> bool:
+        """Whether a foreign change was read with a commit's answer, so that the socket will not tell."""
+
     def fileno(self) -> int:
         """Readable when others touched something."""
 
@@ -76,6 +79,7 @@ class LiveTable:
         self.backend = backend
         self.commits = 0
         self.repairs = 0
+        self._wake: Callable[[], None] | None = None
 
     def load(self) -> None:
         """Write the whole table, replacing what was there, in one transaction."""
@@ -132,9 +136,14 @@ class LiveTable:
                 if attempts < 8:
                     loop.call_later(0.1 * attempts, on_readable)
 
+        def wake() -> None:
+            loop.call_soon(on_readable)
+
+        self._wake = wake
         loop.add_reader(fd, on_readable)
 
         def stop() -> None:
+            self._wake = None
             loop.remove_reader(fd)
 
         return stop
@@ -148,10 +157,12 @@ class LiveTable:
             try:
                 self.backend.commit(tx)
                 self.commits += 1
-                return
+                break
             except Interrupted:
                 if last:
                     raise
+        if self._wake is not None and self.backend.noticed():
+            self._wake()
 
     def _note(self, change: Change, add_chains: Iterable[Chain], drop_chains: Iterable[str]) -> None:
         for chain in add_chains:

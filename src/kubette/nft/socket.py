@@ -135,6 +135,10 @@ class Kernel:
         lost, self._lost = self._lost, False
         return None if lost else touched
 
+    def noticed(self) -> bool:
+        """Whether ``foreign`` would tell something that the socket will not announce."""
+        return bool(self._foreign) or self._lost
+
     def _mute(self) -> int:
         self._sock.setsockopt(_SOL_NETLINK, _DROP_MEMBERSHIP, _GROUP_NFTABLES)
         return self.generation()

@@ -52,9 +52,9 @@ class Proxy:
         for cidr, source in _routes(self.config):
             routes.add(cidr, source)
         self._started = True
-        self._write()
         for live in self.program.tables.values():
             self._resources.callback(live.watch(self._loop))
+        self._write()
 
     def close(self) -> None:
         """Stop; tables and routes stay."""
