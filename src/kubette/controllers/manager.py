@@ -12,17 +12,27 @@ from kubette.controllers.deployment import Deployment
 from kubette.controllers.endpoints import Endpoints
 from kubette.controllers.endpointslice import EndpointSlice
 from kubette.controllers.endpointslicemirroring import EndpointSliceMirroring
+from kubette.controllers.loadbalancer import LoadBalancer
+from kubette.controllers.namespace import Namespace
+from kubette.controllers.nodeipam import NodeIpam
 from kubette.controllers.replicaset import ReplicaSet
 from kubette.controllers.replicationcontroller import ReplicationController
+from kubette.controllers.rootca import RootCa
+from kubette.controllers.serviceaccount import ServiceAccount
 
 #: In the order in which they start to work.
 CONTROLLERS: tuple[type[Controller[Any]], ...] = (
+    NodeIpam,
+    ServiceAccount,
+    RootCa,
     ReplicationController,
     ReplicaSet,
     Deployment,
     EndpointSlice,
     Endpoints,
     EndpointSliceMirroring,
+    LoadBalancer,
+    Namespace,
 )
 
 

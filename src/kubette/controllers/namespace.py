@@ -1,0 +1,152 @@
+"""Ends a namespace: deletes everything in it, pods first, says what is left, and lets go when nothing is.
+
+``remaining`` words the conditions purely. Source: upstream's ``namespaced_resources_deleter.go``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from kubette.api import errors, meta
+from kubette.api.kinds import Kind, all_kinds
+from kubette.controllers.base import Controller, Key, kind
+from kubette.controllers.writes import Delete, Update, apply, status_patch
+
+Obj = dict[str, Any]
+
+_FINALIZER = "kubernetes"
+_FIRST_LOOK, _LAST_LOOK = 0.1, 5.0  # seconds
+_PARALLEL = 16
+
+
+def contents() -> list[Kind]:
+    """The kinds that a namespace may hold and that can be deleted; pods first."""
+    out = [k for k in all_kinds() if k.namespaced and {"list", "delete"} <= set(k.verbs)]
+    return sorted(out, key=lambda k: (k.group_resource != "pods", k.group_resource))
+
+
+def remaining(namespace: Obj, left: Mapping[str, int], held: Mapping[str, int], failure: str, now: datetime) -> Obj:
+    """The status while it terminates. ``left``: objects by kind; ``held``: objects by finalizer."""
+
+    def words(rows: Mapping[str, int], form: str) -> str:
+        return ", ".join(form.format(name, number) for name, number in sorted(rows.items()))
+
+    facts = [
+        ("NamespaceDeletionDiscoveryFailure", "", "ResourcesDiscovered", "All resources successfully discovered"),
+        (
+            "NamespaceDeletionGroupVersionParsingFailure",
+            "",
+            "ParsedGroupVersions",
+            "All legacy kube types successfully parsed",
+        ),
+        (
+            "NamespaceDeletionContentFailure",
+            failure,
+            "ContentDeleted",
+            "All content successfully deleted, may be waiting on finalization",
+        ),
+        (
+            "NamespaceContentRemaining",
+            left and "Some resources are remaining: " + words(left, "{} has {} resource instances"),
+            "ContentRemoved",
+            "All content successfully removed",
+        ),
+        (
+            "NamespaceFinalizersRemaining",
+            held
+            and "Some content in the namespace has finalizers remaining: " + words(held, "{} in {} resource instances"),
+            "ContentHasNoFinalizers",
+            "All content-preserving finalizers finished",
+        ),
+    ]
+    trouble = {
+        "NamespaceDeletionContentFailure": "ContentDeletionFailed",
+        "NamespaceContentRemaining": "SomeResourcesRemain",
+        "NamespaceFinalizersRemaining": "SomeFinalizersRemain",
+    }
+    status = dict(namespace.get("status") or {})
+    conditions: list[Obj] = list(status.get("conditions") or [])
+    for type_, bad, reason, message in facts:
+        new = {"type": type_, "status": "True" if bad else "False"}
+        new |= {"reason": trouble[type_], "message": bad} if bad else {"reason": reason, "message": message}
+        conditions = meta.set_condition(conditions, new, meta.format_time(now))
+    return {**status, "phase": "Terminating", "conditions": conditions}
+
+
+class Namespace(Controller[Key]):
+    name = "namespace-controller"
+
+    def watch(self) -> None:
+        self.namespaces = self.cluster.informer("namespaces")
+        self._looks: dict[Key, int] = {}
+        self.namespaces.subscribe(self._changed)
+        self.cluster.informer("pods").subscribe(self._pod_gone)
+
+    def _changed(self, key: Key, old: Obj | None, new: Obj | None) -> None:
+        if new is None:
+            self._looks.pop(key, None)
+        elif meta.deleting(new) and (old is None or not meta.deleting(old)):
+            self.queue.add(key)
+
+    def _pod_gone(self, key: Key, old: Obj | None, new: Obj | None) -> None:
+        if new is None and ("", key[0]) in self._looks:
+            self.queue.add(("", key[0]))
+
+    async def reconcile(self, key: Key) -> float | None:
+        namespace = self.namespaces.items.get(key)
+        if namespace is None or not meta.deleting(namespace):
+            return None
+        finalizers = namespace.get("spec", {}).get("finalizers") or []
+        if _FINALIZER not in finalizers:
+            return None
+        left, held, failure = await self._empty(key[1])
+        namespaces = kind("namespaces")
+        if not left and not failure:
+            fresh = await self.api.get(namespaces, key[1])
+            fresh["spec"]["finalizers"] = [f for f in finalizers if f != _FINALIZER]
+            await self.carry_out([Update(namespaces, fresh, "finalize")])
+            return None
+        status = remaining(namespace, left, held, failure, self.cluster.now())
+        await self.carry_out(status_patch(namespaces, namespace, status))
+        look = self._looks[key] = self._looks.get(key, -1) + 1
+        return float(min(_LAST_LOOK, _FIRST_LOOK * 2 ** min(look, 10)))
+
+    async def _empty(self, name: str) -> tuple[dict[str, int], dict[str, int], str]:
+        """Delete what there is; what was still there afterwards, by kind and by finalizer, and what failed."""
+        left: dict[str, int] = {}
+        held: dict[str, int] = {}
+        failed: list[str] = []
+        for each in contents():
+            try:
+                for obj in await self._clear(each, name):
+                    left[each.group_resource] = left.get(each.group_resource, 0) + 1
+                    for finalizer in meta.metadata(obj).get("finalizers") or ():
+                        held[finalizer] = held.get(finalizer, 0) + 1
+            except (errors.NotFound, errors.MethodNotAllowed):
+                continue  # not served here
+            except errors.ApiError as error:
+                failed.append(error.message)
+            if each.group_resource == "pods" and left:
+                break  # the rest may be what they need to end in peace
+        return left, held, "; ".join(failed)
+
+    async def _clear(self, each: Kind, namespace: str) -> list[Obj]:
+        items: list[Obj] = (await self.api.list(each, namespace)).get("items") or []
+        slots = asyncio.Semaphore(_PARALLEL)
+
+        async def one(obj: Obj) -> errors.ApiError | None:
+            async with slots:
+                try:
+                    if not meta.deleting(obj):
+                        await apply(self.api, Delete(each, obj, propagation="Background"))
+                except errors.ApiError as error:
+                    return error
+                return None
+
+        for failure in await asyncio.gather(*(one(obj) for obj in items)):
+            if failure is not None:
+                raise failure
+        return (await self.api.list(each, namespace)).get("items") or [] if items else []
