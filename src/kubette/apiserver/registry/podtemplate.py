@@ -1,0 +1,59 @@
+"""The pod template of a workload: one module for every kind that has one.
+
+Source: pkg/apis/core/validation (ValidatePodTemplateSpec) and apps/validation (…ForReplicaSet).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kubette.api import selectors
+from kubette.api.errors import FieldError, forbidden, invalid, required
+from kubette.apiserver.registry import poddefaults, podvalidation
+from kubette.apiserver.registry.objectmeta import check_annotations, check_labels
+
+Object = dict[str, Any]
+ALWAYS = ("Always",)
+_MISMATCH = "`selector` does not match template `labels`"
+
+
+def default(template: Object | None) -> None:
+    """Fill in a template; Go's zero metadata shows as null there."""
+    if template is None:
+        return
+    template.setdefault("metadata", {})
+    poddefaults.default_template(template.setdefault("spec", {}))
+
+
+def validate(template: Object | None, path: str) -> list[FieldError]:
+    """Labels, annotations and the pod spec below ``path``."""
+    if template is None:
+        return [required(path)]
+    meta = template.get("metadata") or {}
+    out = check_labels(meta.get("labels") or {}, f"{path}.labels")
+    out += check_annotations(meta.get("annotations") or {}, f"{path}.annotations")
+    return out + podvalidation.validate(template.get("spec") or {}, f"{path}.spec", is_template=True)
+
+
+def validate_for(
+    template: Object | None,
+    selector: selectors.LabelSelector | None,
+    path: str,
+    *,
+    restart: tuple[str, ...] = ALWAYS,
+    mismatch: bool = True,
+) -> list[FieldError]:
+    """As ``validate``, and the labels match ``selector``, and pods restart as the controller needs."""
+    if template is None:
+        return [required(path)]
+    out: list[FieldError] = []
+    labels = (template.get("metadata") or {}).get("labels") or {}
+    if mismatch and selector is not None and not selector.matches(labels):
+        out.append(invalid(f"{path}.metadata.labels", labels, _MISMATCH))
+    out += validate(template, path)
+    spec = template.get("spec") or {}
+    out += podvalidation.restart_policy_for(spec, restart, f"{path}.spec")
+    if spec.get("activeDeadlineSeconds") is not None and restart == ALWAYS:
+        words = "activeDeadlineSeconds in ReplicaSet is not Supported"
+        out.append(forbidden(f"{path}.spec.activeDeadlineSeconds", words))
+    return out
