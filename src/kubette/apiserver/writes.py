@@ -23,10 +23,10 @@ from kubette.api.errors import (
     not_found,
 )
 from kubette.api.kinds import Kind
-from kubette.apiserver import validate_meta
 from kubette.apiserver.objects import Object, Objects, Pending, served, served_object, storable
 from kubette.apiserver.registry import strategy_for
 from kubette.apiserver.registry.base import Context, Strategy
+from kubette.apiserver.registry.objectmeta import validate_meta, validate_meta_update
 
 Hook = Callable[[], None] | None
 _NAME_TRIES = 8
@@ -78,7 +78,7 @@ def create(objects: Objects, kind: Kind, namespace: str, obj: Object, ctx: Conte
     strategy.prepare_create(obj, ctx)
     if extra := [f for f in strategy.finalizers_on_create(obj) if f not in meta.get("finalizers", ())]:
         meta["finalizers"] = [*meta.get("finalizers", ()), *extra]
-    errors = validate_meta.on_create(kind, meta)
+    errors = validate_meta(kind, obj)
     errors += strategy.validate(obj, ctx)
     _refuse(kind, meta, errors)
     for _ in range(_NAME_TRIES):
@@ -130,7 +130,7 @@ def update(
     admit(new, old)
     if new != old:
         strategy.prepare_update(new, old, ctx)
-        errors = validate_meta.on_update(kind, meta, old["metadata"])
+        errors = validate_meta_update(kind, new, old)
         _refuse(kind, meta, errors + strategy.validate_update(new, old, ctx))
     if new == old:
         return Written(kind, Pending(None, entry.value), False)

@@ -1,0 +1,119 @@
+"""Who may: certificates, ServiceAccount tokens, RBAC, impersonation and reviews, as a client meets them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from kubette.apiserver.registry import TokenClaims
+from kubette.apiserver.tokens import BadToken, Tokens
+from kubette.testing.apiserver import Api, client_tls, serving
+
+NS = "/api/v1/namespaces/default"
+RBAC = "/apis/rbac.authorization.k8s.io/v1/namespaces/default"
+
+
+@pytest.fixture
+async def api(tmp_path: Path) -> AsyncIterator[Api]:
+    async with serving(tmp_path) as api:
+        yield api
+
+
+async def test_without_credentials_only_health_and_version_answer(api: Api) -> None:
+    connector = aiohttp.TCPConnector(ssl=client_tls(api.pki, None))
+    async with aiohttp.ClientSession(connector=connector) as session:
+        stranger = Api(api.port, session, api.pki)
+        status, error = await stranger.call("GET", f"{NS}/pods")
+        assert (status, error["reason"], error["kind"]) == (401, "Unauthorized", "Status")
+        assert (await stranger.call("GET", "/api", authorization="Bearer nonsense"))[0] == 401
+        assert (await stranger.call("GET", "/healthz"))[0] == 200
+        assert (await stranger.call("GET", "/version"))[0] == 200
+
+
+async def test_roles_are_granted_and_taken_away(api: Api) -> None:
+    as_bob = {"impersonate_user": "bob"}
+    status, error = await api.call("GET", f"{NS}/configmaps", **as_bob)
+    assert status == 403 and error["message"] == (
+        'configmaps is forbidden: User "bob" cannot list resource "configmaps" in API group "" '
+        'in the namespace "default"'
+    )
+    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "r"}, "rules": [
+        {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["only"], "verbs": ["get"]},
+        {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["list"]},
+    ]}  # fmt: skip
+    binding = {
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "b"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "r"},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "bob"}],
+    }  # fmt: skip
+    await api.ok("POST", f"{RBAC}/roles", role)
+    await api.ok("POST", f"{RBAC}/rolebindings", binding)
+    assert (await api.call("GET", f"{NS}/configmaps", **as_bob))[0] == 200
+    assert (await api.call("GET", f"{NS}/configmaps/only", **as_bob))[0] == 404
+    assert (await api.call("GET", f"{NS}/configmaps/other", **as_bob))[0] == 403
+    assert (await api.call("GET", "/api/v1/namespaces/kube-system/configmaps", **as_bob))[0] == 403
+    review = {
+        "apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
+        "spec": {
+            "user": "bob",
+            "resourceAttributes": {"verb": "list", "resource": "configmaps", "namespace": "default"},
+        },
+    }  # fmt: skip
+    path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+    assert (await api.ok("POST", path, review))["status"] == {"allowed": True}
+    await api.ok("DELETE", f"{RBAC}/rolebindings/b")
+    assert (await api.ok("POST", path, review))["status"] == {"allowed": False}
+    assert (await api.call("GET", f"{NS}/configmaps", **as_bob))[0] == 403
+
+
+async def test_components_have_what_they_need_and_no_more(api: Api) -> None:
+    async def may(user: str, groups: list[str], verb: str, resource: str, group: str = "") -> bool:
+        spec = {"user": user, "groups": groups,
+                "resourceAttributes": {"verb": verb, "resource": resource, "group": group}}  # fmt: skip
+        review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
+        answer = await api.ok("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", review)
+        return bool(answer["status"]["allowed"])
+
+    node = ("system:node:node-1", ["system:nodes"])
+    assert await may(*node, "watch", "pods") and not await may(*node, "create", "deployments", "apps")
+    assert await may("system:kube-proxy", [], "watch", "endpointslices", "discovery.k8s.io")
+    assert not await may("system:kube-proxy", [], "get", "secrets")
+    assert await may("system:kube-controller-manager", [], "delete", "pods")
+    assert not await may("system:kube-scheduler", [], "create", "pods")
+
+
+async def test_a_token_lives_as_long_as_its_account(api: Api, tmp_path: Path) -> None:
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "app"}}
+    uid = (await api.ok("POST", f"{NS}/serviceaccounts", account))["metadata"]["uid"]
+    issuer = "https://kubernetes.default.svc.cluster.local"
+    signer = Tokens(api.pki.sa_signing_key, issuer, lambda *key: uid)
+    token, _ = signer.sign(TokenClaims("default", "app", uid, (issuer,), 3600))
+    foreign, _ = signer.sign(TokenClaims("default", "app", uid, ("vault",), 3600))
+    connector = aiohttp.TCPConnector(ssl=client_tls(api.pki, None))
+    review: dict[str, Any] = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+    path = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+    async with aiohttp.ClientSession(connector=connector) as session:
+        pod = Api(api.port, session, api.pki)
+        who = (await pod.ok("POST", path, review, authorization=f"Bearer {token}"))["status"]["userInfo"]
+        assert who["username"] == "system:serviceaccount:default:app" and who["uid"] == uid
+        assert "system:serviceaccounts:default" in who["groups"]
+        assert (await pod.call("POST", path, review, authorization=f"Bearer {foreign}"))[0] == 401
+        await api.ok("DELETE", f"{NS}/serviceaccounts/app")
+        assert (await pod.call("POST", path, review, authorization=f"Bearer {token}"))[0] == 401
+
+
+def test_tokens_of_another_key_prove_nothing(tmp_path: Path) -> None:
+    from kubette.apiserver.pki import ensure_pki
+
+    ours = Tokens(ensure_pki(tmp_path / "a", []).sa_signing_key, "i", lambda *key: "u")
+    theirs = Tokens(ensure_pki(tmp_path / "b", []).sa_signing_key, "i", lambda *key: "u")
+    token, _ = theirs.sign(TokenClaims("n", "s", "u", ("i",), 60))
+    with pytest.raises(BadToken):
+        ours.verify(token)
+    expired, _ = ours.sign(TokenClaims("n", "s", "u", ("i",), -60))
+    with pytest.raises(BadToken):
+        ours.verify(expired)

@@ -1,0 +1,138 @@
+"""Streams pass through the API server to a node's agent: a fake agent on loopback shows what arrives there."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from kubette.apiserver.pki import ensure_pki
+from kubette.testing.apiserver import Api, client_tls, serving
+
+NS = "/api/v1/namespaces/default"
+POD = {
+    "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"},
+    "spec": {"nodeName": "node-1", "automountServiceAccountToken": False,
+             "containers": [{"name": "a", "image": "x"}, {"name": "b", "image": "x"}]},
+}  # fmt: skip
+
+
+class Agent:
+    """Echoes upgraded connections in capitals; answers logs with the request's own path."""
+
+    def __init__(self) -> None:
+        self.heads: list[str] = []
+        self.user = ""
+        self.port = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        self.heads.append(head)
+        cert = writer.get_extra_info("peercert")
+        self.user = next(v for rdn in cert["subject"] for k, v in rdn if k == "commonName")
+        if "Upgrade: SPDY/3.1" in head:
+            writer.write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n\r\nhello\n")
+            while line := await reader.read(65536):
+                writer.write(line.upper())
+                await writer.drain()
+        elif "/b?" in head:
+            text = b'container "b" in pod "p" is waiting to start: ContainerCreating'
+            writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: %d\r\n\r\n%s" % (len(text), text))
+        else:
+            writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + head.split()[1].encode())
+        writer.close()
+
+
+@pytest.fixture
+async def cluster(tmp_path: Path) -> AsyncIterator[tuple[Api, Agent]]:
+    pki = ensure_pki(tmp_path / "pki", ["10.43.0.1"], {"node-1": ["127.0.0.1"]})
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(pki.ca.cert))
+    tls.verify_mode = ssl.CERT_REQUIRED
+    tls.load_cert_chain(pki.node_server("node-1").cert, pki.node_server("node-1").key)
+    agent = Agent()
+    listener = await asyncio.start_server(agent.serve, "127.0.0.1", 0, ssl=tls)
+    agent.port = listener.sockets[0].getsockname()[1]
+    async with serving(tmp_path, agent.port) as api:
+        node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-1"}}
+        await api.ok("POST", "/api/v1/nodes", node)
+        node["status"] = {"addresses": [{"type": "InternalIP", "address": "127.0.0.1"}]}
+        await api.ok("PUT", "/api/v1/nodes/node-1/status", node)
+        account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}
+        await api.ok("POST", f"{NS}/serviceaccounts", account)
+        await api.ok("POST", f"{NS}/pods", POD)
+        yield api, agent
+    listener.close()
+
+
+async def test_logs(cluster: tuple[Api, Agent]) -> None:
+    api, agent = cluster
+    text = await api.ok("GET", f"{NS}/pods/p/log?container=a&tailLines=5&follow=true")
+    assert text == b"/containerLogs/default/p/a?follow=true&tailLines=5"
+    assert agent.user == "kube-apiserver-kubelet-client"
+    status, error = await api.call("GET", f"{NS}/pods/p/log")
+    assert status == 400
+    assert error["message"] == "a container name must be specified for pod p, choose one of: [a b]"
+    status, error = await api.call("GET", f"{NS}/pods/p/log?container=b&tailLines=1")
+    assert status == 400 and error["message"].endswith("is waiting to start: ContainerCreating")
+
+
+async def test_exec_is_spliced_both_ways(cluster: tuple[Api, Agent]) -> None:
+    api, agent = cluster
+    tls = client_tls(api.pki)
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.port, ssl=tls)
+    query = "container=a&command=cat&command=-n&stdin=true&stdout=true&stderr=true&tty=true"
+    writer.write(
+        f"POST {NS}/pods/p/exec?{query} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n"
+        "X-Stream-Protocol-Version: v4.channel.k8s.io\r\nAuthorization: Bearer secret\r\n"
+        "Content-Length: 0\r\n\r\n".encode()
+    )
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+    assert head.startswith(b"HTTP/1.1 101 ")
+    assert await asyncio.wait_for(reader.readline(), 5) == b"hello\n"
+    sent = agent.heads[-1]
+    assert sent.startswith("POST /exec/default/p/a?command=cat&command=-n&input=1&output=1&tty=1 HTTP/1.1\r\n")
+    assert "X-Stream-Protocol-Version: v4.channel.k8s.io" in sent and "secret" not in sent
+    big = b"abc\n" * 500_000  # more than any buffer: flow control carries it
+
+    async def send() -> None:
+        writer.write(big)
+        await writer.drain()
+
+    sending = asyncio.create_task(send(), name="send")
+    assert await asyncio.wait_for(reader.readexactly(len(big)), 20) == big.upper()
+    await sending
+    writer.close()
+    await asyncio.wait_for(writer.wait_closed(), 5)
+    assert await api.ok("GET", "/healthz") == b"ok"
+
+
+async def test_a_node_that_is_away(cluster: tuple[Api, Agent]) -> None:
+    api, _ = cluster
+    status, error = await api.call("POST", f"{NS}/pods/p/exec?container=a&command=x&stdout=1")
+    assert status == 400 and error["message"] == "Upgrade request required"
+    headers = {"connection": "Upgrade", "upgrade": "SPDY/3.1"}
+    node = await api.ok("GET", "/api/v1/nodes/node-1")
+    node["status"]["daemonEndpoints"] = {"kubeletEndpoint": {"Port": 1}}
+    await api.ok("PUT", "/api/v1/nodes/node-1/status", node)
+    status, error = await api.call("POST", f"{NS}/pods/p/exec?container=a&command=x&stdout=1", **headers)
+    assert status == 500 and "error dialing backend" in error["message"]
+
+
+async def test_proxy_to_a_pod(cluster: tuple[Api, Agent]) -> None:
+    api, _ = cluster
+
+    async def echo(request: web.BaseRequest) -> web.Response:
+        return web.Response(text=f"{request.method} {request.raw_path} {(await request.read()).decode()}")
+
+    listener = await asyncio.get_running_loop().create_server(web.Server(echo), "127.0.0.1", 0)
+    port = listener.sockets[0].getsockname()[1]
+    pod = await api.ok("GET", f"{NS}/pods/p")
+    pod["status"] = {"phase": "Running", "podIP": "127.0.0.1"}
+    await api.ok("PUT", f"{NS}/pods/p/status", pod)
+    assert await api.ok("GET", f"{NS}/pods/p:{port}/proxy/a/b?x=1") == b"GET /a/b?x=1 "
+    assert await api.ok("POST", f"{NS}/pods/p:{port}/proxy/", {"k": 1}) == b'POST / {"k":1}'
+    listener.close()
