@@ -162,11 +162,6 @@ def table(kind: Any, objs: list[Object], list_meta: Object, include: str) -> Obj
     """A ``meta.k8s.io/v1`` Table of ``objs``; ``include`` is None, Metadata (default) or Object."""
     from kubette.api import columns
 
-    out: Object = columns.table(kind, objs, True)
+    out: Object = columns.table(kind, objs, True, include=include)
     out["metadata"] = list_meta
-    for row, obj in zip(out.get("rows") or [], objs, strict=True):
-        if include == "None":
-            row.pop("object", None)
-        else:
-            row["object"] = obj if include == "Object" else partial(obj)
     return out

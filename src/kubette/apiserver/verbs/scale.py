@@ -94,7 +94,4 @@ def _selector(kind: Kind, selector: Object) -> str:
 
 
 def _answer(call: Call, obj: Object) -> web.StreamResponse:
-    from kubette.apiserver import codec
-
-    scale, form = scale_of(call.kind, obj), call.accepted.form
-    return call.raw(codec.encode(scale, form), 200, form)
+    return call.answer(orjson.dumps(scale_of(call.kind, obj)))
