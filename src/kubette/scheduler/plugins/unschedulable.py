@@ -1,0 +1,20 @@
+"""A cordoned node takes no new pods, unless they tolerate that."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kubette.scheduler.model import NodeState, Pod
+from kubette.scheduler.plugins.taints import tolerated
+from kubette.scheduler.rule import Refusal, Rule, no
+
+_TAINT = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
+
+
+class Unschedulable(Rule):
+    name = "NodeUnschedulable"
+
+    def refuses(self, state: Any, pod: Pod, node: NodeState) -> Refusal | None:
+        if node.node.unschedulable and not tolerated(_TAINT, pod.tolerations):
+            return no("node(s) were unschedulable", final=True)
+        return None

@@ -1,0 +1,55 @@
+"""The slot of a scheduling rule: it may refuse nodes, and it may prefer some. One rule a file in ``plugins/``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from kubette.scheduler.model import Nodes, NodeState, Pod
+
+BEST = 100.0  # scores lie between 0 and this
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a node will not do, in upstream's words. ``final``: no pod's leaving would change it."""
+
+    reasons: tuple[str, ...]
+    final: bool = False
+
+
+def no(reason: str, *, final: bool = False) -> Refusal:
+    return Refusal((reason,), final)
+
+
+class Rule:
+    """``prepare`` looks at pod and cluster once a cycle; what it returns is handed to the others.
+
+    None from ``prepare`` means that the rule has nothing to say about this pod."""
+
+    name: ClassVar[str]
+    weight: ClassVar[float] = 0.0  # of its score; 0: it only refuses
+
+    def prepare(self, pod: Pod, nodes: Nodes) -> Any:
+        return True
+
+    def refuses(self, state: Any, pod: Pod, node: NodeState) -> Refusal | None:
+        return None
+
+    def score(self, state: Any, pod: Pod, node: NodeState) -> float:
+        return 0.0
+
+    def normalise(self, scores: Sequence[float]) -> list[float]:
+        """From raw scores of all candidates to 0…100."""
+        return list(scores)
+
+
+def fewer_is_better(scores: Sequence[float]) -> list[float]:
+    most = max(scores, default=0.0)
+    return [BEST * (most - s) / most if most else BEST for s in scores]
+
+
+def more_is_better(scores: Sequence[float]) -> list[float]:
+    most = max(scores, default=0.0)
+    return [BEST * s / most if most else 0.0 for s in scores]
