@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import orjson
@@ -71,6 +71,20 @@ class Pending:
     def __init__(self, ack: asyncio.Future[int] | None, value: bytes) -> None:
         self._ack = ack
         self.value = value
+
+    def settled(self, done: Callable[[], None] | None, refused: Callable[[], None] | None) -> None:
+        """Call ``done`` once the write is on disk, ``refused`` if it is not. They run whether or not somebody
+        still waits: a client that has gone must not leave an allocation behind."""
+        ack = self._ack
+        if ack is None or not (done or refused):
+            return
+
+        def settle(ack: asyncio.Future[int]) -> None:
+            hook = refused if ack.cancelled() or ack.exception() else done
+            if hook is not None:
+                hook()
+
+        ack.add_done_callback(settle)
 
     async def wait(self) -> bytes:
         """Raises InternalError when the datastore refused the write."""

@@ -13,7 +13,7 @@ import ssl
 from aiohttp import web
 
 from kubette.api.kinds import all_kinds
-from kubette.apiserver import bootstrap, registry
+from kubette.apiserver import bootstrap, expiry, registry
 from kubette.apiserver.app import App
 from kubette.apiserver.config import ServerConfig
 from kubette.apiserver.registry import RegistryConfig, strategy_for
@@ -22,7 +22,8 @@ from kubette.store import SqliteLog, Store
 
 _log = logging.getLogger(__name__)
 _TICK_SECONDS = 30.0
-_DRAIN_SECONDS = 2.0
+_DRAIN_SECONDS = 0.3
+_LINE_MAX = 256 * 1024  # an exec's command travels in the URL
 
 
 async def run(config: ServerConfig, ready: asyncio.Event | None = None) -> None:
@@ -58,13 +59,17 @@ async def _restore(app: App) -> None:
 async def _serve(app: App, ready: asyncio.Event | None) -> None:
     config = app.config
     loop = asyncio.get_running_loop()
-    handler = web.Server(app.handle, access_log=None, handler_cancellation=True, keepalive_timeout=3600)
+    handler = web.Server(
+        app.handle, access_log=None, handler_cancellation=True, keepalive_timeout=3600,
+        max_line_size=_LINE_MAX, max_field_size=_LINE_MAX,
+    )  # fmt: skip
     listener = await loop.create_server(
         handler, config.address, config.port, ssl=tls(config), reuse_address=True, backlog=1024
     )
     tasks = [
         asyncio.create_task(bootstrap.keep_service(app.objects, config), name="service-kubernetes"),
         asyncio.create_task(_tick(app.objects.store), name="store-compaction"),
+        asyncio.create_task(expiry.run(app.objects), name="event-expiry"),
     ]
     try:
         if ready is not None:

@@ -12,7 +12,6 @@ from typing import Any
 
 from kubette.api import meta as m
 from kubette.api.errors import (
-    ApiError,
     BadRequest,
     Conflict,
     InternalError,
@@ -28,7 +27,6 @@ from kubette.apiserver.registry import strategy_for
 from kubette.apiserver.registry.base import Context, Strategy
 from kubette.apiserver.registry.objectmeta import validate_meta, validate_meta_update
 
-Hook = Callable[[], None] | None
 _NAME_TRIES = 8
 _WRONG_NAMESPACE = "the namespace of the provided object does not match the namespace sent on the request"
 #: Runs after defaulting, before the strategy prepares: admission's mutations. May raise.
@@ -38,25 +36,13 @@ Admit = Callable[[Object, "Object | None"], None]
 class Written:
     """``created`` tells 201 from 200. ``await finish()`` gives the served bytes, once they are on disk."""
 
-    __slots__ = ("_done", "_kind", "_pending", "_refused", "created")
+    __slots__ = ("_kind", "_pending", "created")
 
-    def __init__(
-        self, kind: Kind, pending: Pending, created: bool, *, done: Hook = None, refused: Hook = None
-    ) -> None:
-        """``done`` is called when the write is on disk, ``refused`` when the datastore refused it."""
+    def __init__(self, kind: Kind, pending: Pending, created: bool) -> None:
         self._kind, self._pending, self.created = kind, pending, created
-        self._done, self._refused = done, refused
 
     async def finish(self) -> bytes:
-        try:
-            value = await self._pending.wait()
-        except ApiError:
-            if self._refused is not None:
-                self._refused()
-            raise
-        if self._done is not None:
-            self._done()
-        return served(self._kind, value)
+        return served(self._kind, await self._pending.wait())
 
 
 def create(objects: Objects, kind: Kind, namespace: str, obj: Object, ctx: Context, admit: Admit) -> Written:
@@ -169,7 +155,8 @@ def _gone(objects: Objects, kind: Kind, strategy: Strategy, obj: Object, old: Ob
         return Written(kind, _dry(kind, obj), False)
     pending = objects.put(kind, storable(kind, obj), delete=True)
     # What the object held is free once the deletion is on disk, not before.
-    return Written(kind, pending, False, done=lambda: strategy.deleted(old))
+    pending.settled(lambda: strategy.deleted(old), None)
+    return Written(kind, pending, False)
 
 
 def _append(
@@ -184,7 +171,8 @@ def _append(
         strategy.release(new, old, ctx)
         return Written(kind, _dry(kind, new), created)
     pending = objects.put(kind, storable(kind, new))
-    return Written(kind, pending, created, refused=lambda: strategy.release(new, old, ctx))
+    pending.settled(None, lambda: strategy.release(new, old, ctx))
+    return Written(kind, pending, created)
 
 
 def _dry(kind: Kind, obj: Object) -> Pending:
@@ -236,12 +224,31 @@ def _restore(new: Object, old: Object, strategy: Strategy, ctx: Context) -> None
     meta.pop("managedFields", None)
     meta.pop("selfLink", None)
     new["apiVersion"], new["kind"] = old["apiVersion"], old["kind"]
-    if ctx.subresource == "status":
-        for key in {*new, *old} - {"apiVersion", "kind", "metadata", "status"}:
-            _keep(new, old, key)
-        _keep(meta, before, "ownerReferences")
-    elif not ctx.subresource and strategy.has_status:
+    if ctx.subresource:
+        _keep_all_but(new, old, ctx.subresource)
+    elif strategy.has_status:
         _keep(new, old, "status")
+
+
+def _keep_all_but(new: Object, old: Object, sub: str) -> None:
+    """A subresource writes its own part of the object and nothing else (labels and the like with status)."""
+    written = {"finalize": "spec", "resize": "spec", "ephemeralcontainers": "spec"}.get(sub, "status")
+    for key in {*new, *old} - {"apiVersion", "kind", "metadata", written}:
+        _keep(new, old, key)
+    _keep(new["metadata"], old["metadata"], "ownerReferences")
+    spec, before = new.get("spec") or {}, old.get("spec") or {}
+    if sub == "finalize":
+        new["spec"] = {**before, "finalizers": spec.get("finalizers") or []}
+    elif sub == "ephemeralcontainers":
+        new["spec"] = {**before, "ephemeralContainers": spec.get("ephemeralContainers") or []}
+    elif sub == "resize":
+        sizes = {c.get("name"): c.get("resources") for c in spec.get("containers") or ()}
+        new["spec"] = {
+            **before,
+            "containers": [
+                {**c, "resources": sizes.get(c["name"]) or c.get("resources") or {}} for c in before["containers"]
+            ],
+        }
 
 
 def _keep(new: Object, old: Object, key: str) -> None:
