@@ -77,6 +77,7 @@ class Stop:
     name: str
     message: str
     probe: str = ""  # whose terminationGracePeriodSeconds counts, if it has one
+    restart: bool = False  # only this container, which then starts again
 
 
 @dataclass(slots=True)
@@ -202,7 +203,7 @@ def _stop_to_restart(container: Obj, s: Seen, out: Plan) -> None:
         name = container["name"]
         why = f"failed {s.unhealthy} probe" if s.unhealthy else "definition changed"
         words = f"Container {name} {why}, will be restarted"
-        out.stops.append(Stop(name, words, s.unhealthy))
+        out.stops.append(Stop(name, words, s.unhealthy, restart=True))
 
 
 def _start(container: Obj, s: Seen, now: float, last: float, out: Plan) -> None:

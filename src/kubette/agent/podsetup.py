@@ -48,8 +48,12 @@ def context(shared: Shared, pod: Obj, ips: tuple[str, ...] = ()) -> Context:
 
 async def prepare(shared: Shared, pod: Obj) -> Prepared:
     """VolumeError or RuntimeFailure say why not; the caller tries again."""
-    sandbox, ips = await _sandbox(shared, pod)
-    made = await volumes.setup_all(context(shared, pod, ips))
+    making = asyncio.ensure_future(_sandbox(shared, pod))  # beside the volumes: they need no addresses
+    try:
+        made = await volumes.setup_all(context(shared, pod))
+    finally:
+        await asyncio.wait([making])
+    sandbox, ips = making.result()
     own = await asyncio.to_thread(_own_files, shared, pod, ips)
     return Prepared(sandbox, ips, made, own)
 

@@ -1,0 +1,218 @@
+"""The node's own objects: its Node, kept true, and its Lease, renewed as a heartbeat.
+
+Source: https://kubernetes.io/docs/concepts/architecture/nodes/.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import kubette
+from kubette.agent.config import AgentConfig
+from kubette.api import errors, meta
+from kubette.api.kinds import resource
+from kubette.client.interface import Api
+from kubette.runtime.interface import Images
+
+Obj = dict[str, Any]
+
+log = logging.getLogger(__name__)
+
+LEASE_NAMESPACE = "kube-node-lease"
+_RETRY_SECONDS = 0.2
+_MAX_IMAGES = 50
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
+_GONE_WRONG = (errors.ServiceUnavailable, errors.Timeout, errors.TooManyRequests)
+
+#: type → (status when all is well, reason, message)
+_WELL = {
+    "MemoryPressure": ("False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+    "DiskPressure": ("False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+    "PIDPressure": ("False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+}
+
+
+def capacity(config: AgentConfig) -> dict[str, str]:
+    """What the machine has, as quantities."""
+    disk = os.statvfs(config.data_dir)
+    return {
+        "cpu": str(len(os.sched_getaffinity(0))),
+        "memory": f"{memory_bytes() // 1024}Ki",
+        "ephemeral-storage": f"{disk.f_blocks * disk.f_frsize // 1024}Ki",
+        "pods": str(config.max_pods),
+    }
+
+
+def memory_bytes() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def labels(config: AgentConfig) -> dict[str, str]:
+    arch = _ARCHITECTURES.get(platform.machine(), platform.machine())
+    return {
+        "beta.kubernetes.io/arch": arch,
+        "beta.kubernetes.io/os": "linux",
+        "kubernetes.io/arch": arch,
+        "kubernetes.io/hostname": config.node_name,
+        "kubernetes.io/os": "linux",
+        **config.labels,
+    }
+
+
+def node_info() -> dict[str, str]:
+    """``NodeSystemInfo``."""
+    release = platform.freedesktop_os_release() if Path("/etc/os-release").exists() else {}
+    return {
+        "machineID": _first_line("/etc/machine-id"),
+        "systemUUID": _first_line("/sys/class/dmi/id/product_uuid") or _first_line("/etc/machine-id"),
+        "bootID": _first_line("/proc/sys/kernel/random/boot_id"),
+        "kernelVersion": platform.release(),
+        "osImage": release.get("PRETTY_NAME", "Linux"),
+        "containerRuntimeVersion": f"kubette://{kubette.__version__}",
+        "kubeletVersion": f"v1.36.0-kubette.{kubette.__version__}",
+        "kubeProxyVersion": f"v1.36.0-kubette.{kubette.__version__}",
+        "operatingSystem": "linux",
+        "architecture": _ARCHITECTURES.get(platform.machine(), platform.machine()),
+    }
+
+
+def _first_line(path: str) -> str:
+    try:
+        return Path(path).read_text().strip()
+    except OSError:
+        return ""
+
+
+def conditions(old: list[Obj], not_ready: str) -> list[Obj]:
+    """The four conditions, among what others have set. ``not_ready``: why the node is not Ready ("" if it is)."""
+    ready = ("False", "KubeletNotReady", not_ready) if not_ready else ("True", "KubeletReady", "kubelet is ready")
+    out, now = old, meta.now()
+    for kind, (value, reason, message) in {**_WELL, "Ready": ready}.items():
+        new = {"type": kind, "status": value, "reason": reason, "message": message, "lastHeartbeatTime": now}
+        out = meta.set_condition(out, new, now)
+    return out
+
+
+class NodeObject:
+    """This node in the API. ``not_ready``: why it is not; change it, then ``publish``."""
+
+    def __init__(self, api: Api, config: AgentConfig, images: Images) -> None:
+        self._api = api
+        self._config = config
+        self._images = images
+        self.not_ready = "container runtime network not ready: the node has no pod CIDR yet"
+        self.capacity = capacity(config)
+        self._info = node_info()
+
+    async def register(self) -> None:
+        """Until the Node exists, with our labels and status."""
+        config = self._config
+        node: Obj = {
+            "apiVersion": "v1",
+            "kind": "Node",
+            "metadata": {"name": config.node_name, "labels": labels(config)},
+            "spec": {},
+        }
+        while True:
+            try:
+                try:
+                    await self._api.create(resource("nodes"), node)
+                except errors.AlreadyExists:
+                    change = {"metadata": {"labels": labels(config)}}
+                    await self._api.patch(resource("nodes"), config.node_name, change)
+                await self.publish()
+                return
+            except errors.ApiError as error:
+                log.info("node %s cannot register yet: %s", config.node_name, error.message)
+            await asyncio.sleep(_RETRY_SECONDS)
+
+    async def publish(self) -> None:
+        """Bring the Node's status up to date. ApiError when that fails."""
+        kind = resource("nodes")
+        for _ in range(5):
+            node = await self._api.get(kind, self._config.node_name)
+            node.setdefault("apiVersion", kind.api_version)
+            node.setdefault("kind", kind.kind)
+            node["status"] = await self._status(node.get("status") or {})
+            try:
+                await self._api.update(kind, node, subresource="status")
+                return
+            except errors.Conflict:
+                continue
+
+    async def _status(self, old: Obj) -> Obj:
+        config = self._config
+        addresses = [{"type": "InternalIP", "address": ip} for ip in config.node_ips]
+        known = sorted(await self._images.list(), key=lambda i: -i.size)[:_MAX_IMAGES]
+        return {
+            **old,
+            "addresses": [*addresses, {"type": "Hostname", "address": config.node_name}],
+            "capacity": self.capacity,
+            "allocatable": self.capacity,
+            "conditions": conditions(old.get("conditions") or [], self.not_ready),
+            "nodeInfo": self._info,
+            "daemonEndpoints": {"kubeletEndpoint": {"Port": config.port}},
+            "images": [{"names": [*i.digests, *i.references], "sizeBytes": i.size} for i in known],
+        }
+
+    async def keep_status(self) -> None:
+        """Publish from time to time; until cancelled."""
+        while True:
+            await asyncio.sleep(self._config.status_seconds)
+            try:
+                await self.publish()
+            except errors.NotFound:
+                await self.register()
+            except errors.ApiError as error:
+                log.info("node status: %s", error.message)
+
+
+async def keep_lease(api: Api, config: AgentConfig) -> None:
+    """Renew this node's Lease; until cancelled. The node controller takes a node without one for dead."""
+    kind, lease = resource("leases.coordination.k8s.io"), None
+    while True:
+        try:
+            lease = await _renewed(api, config, lease)
+            await asyncio.sleep(config.lease_renew_seconds)
+            continue
+        except (errors.Conflict, errors.AlreadyExists, errors.NotFound):
+            try:
+                lease = await api.get(kind, config.node_name, LEASE_NAMESPACE)
+                continue
+            except errors.NotFound:
+                lease = None
+            except errors.ApiError as error:
+                log.info("lease: %s", error.message)
+        except errors.ApiError as error:
+            log.info("lease: %s", error.message)
+        await asyncio.sleep(_RETRY_SECONDS)
+
+
+async def _renewed(api: Api, config: AgentConfig, lease: Mapping[str, Any] | None) -> Obj:
+    kind = resource("leases.coordination.k8s.io")
+    spec = {
+        "holderIdentity": config.node_name,
+        "leaseDurationSeconds": config.lease_seconds,
+        "renewTime": meta.now_micro(),
+    }
+    if lease is not None:
+        return await api.update(kind, {**lease, "spec": {**(lease.get("spec") or {}), **spec}})
+    body: Obj = {
+        "apiVersion": kind.api_version,
+        "kind": kind.kind,
+        "metadata": {"name": config.node_name, "namespace": LEASE_NAMESPACE},
+        "spec": spec,
+    }
+    try:
+        owner = await api.get(resource("nodes"), config.node_name)
+        owner.update(apiVersion="v1", kind="Node")
+        body["metadata"]["ownerReferences"] = [meta.owner_reference(owner, controller=False, block=False)]
+    except errors.NotFound:
+        pass
+    return await api.create(kind, body, LEASE_NAMESPACE)
