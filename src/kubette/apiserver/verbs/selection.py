@@ -30,6 +30,8 @@ class Selection:
     getters: dict[str, Callable[[Object], str]]
     name: str | None
     everything: bool
+    #: For each requirement on a label's value: texts of which one is in the bytes of every match.
+    needles: tuple[tuple[bytes, ...], ...] = ()
 
     def wants_key(self, namespace: str, name: str) -> bool:
         return (self.namespace is None or namespace == self.namespace) and (self.name is None or name == self.name)
@@ -38,6 +40,9 @@ class Selection:
         """Whether the stored object is selected (its namespace is right already)."""
         if self.everything:
             return True
+        for texts in self.needles:
+            if not any(text in value for text in texts):
+                return False  # told without decoding
         obj = served_object(self.kind, orjson.loads(value))
         meta = obj["metadata"]
         if not self.labels.matches(meta.get("labels")):
@@ -93,6 +98,10 @@ def selection(info: RequestInfo, kind: Kind) -> Selection:
     return Selection(
         kind, namespace, labels, fields, getters, name,
         everything=labels.everything and (not fields.terms or only_name),
+        needles=tuple(
+            tuple(orjson.dumps(r.key) + b":" + orjson.dumps(v) for v in r.values)
+            for r in labels.requirements if r.operator in ("in", "=", "==")
+        ),
     )  # fmt: skip
 
 

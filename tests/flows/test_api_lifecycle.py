@@ -1,0 +1,143 @@
+"""How things end: pods with grace, namespaces with content, events with age. And the formats clients speak."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from kubette.api import protobuf
+from kubette.api.kinds import resource
+from kubette.apiserver import bootstrap, writes
+from kubette.apiserver.expiry import Expiry
+from kubette.apiserver.objects import Objects
+from kubette.store import SqliteLog, Store
+from kubette.testing.apiserver import Api, serving
+
+NS = "/api/v1/namespaces/default"
+PROTOBUF = "application/vnd.kubernetes.protobuf"
+
+
+@pytest.fixture
+async def api(tmp_path: Path) -> AsyncIterator[Api]:
+    async with serving(tmp_path) as api:
+        account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}
+        await api.ok("POST", f"{NS}/serviceaccounts", account)
+        yield api
+
+
+def pod(name: str, **spec: Any) -> dict[str, Any]:
+    body = {"containers": [{"name": "c", "image": "x"}], **spec}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": body}
+
+
+async def test_a_running_pod_is_given_its_grace(api: Api) -> None:
+    await api.ok("POST", "/api/v1/nodes", {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n"}})
+    await api.ok("POST", f"{NS}/pods", pod("p", nodeName="n", terminationGracePeriodSeconds=20))
+    marked = await api.ok("DELETE", f"{NS}/pods/p")
+    assert marked["metadata"]["deletionGracePeriodSeconds"] == 20
+    again = await api.ok("DELETE", f"{NS}/pods/p", {"gracePeriodSeconds": 50})
+    assert again["metadata"]["deletionTimestamp"] == marked["metadata"]["deletionTimestamp"]
+    shorter = await api.ok("DELETE", f"{NS}/pods/p", {"gracePeriodSeconds": 5})
+    assert shorter["metadata"]["deletionTimestamp"] < marked["metadata"]["deletionTimestamp"]
+    # The agent's last word: zero grace, for this very pod.
+    uid = marked["metadata"]["uid"]
+    await api.ok("DELETE", f"{NS}/pods/p", {"gracePeriodSeconds": 0, "preconditions": {"uid": uid}})
+    assert (await api.call("GET", f"{NS}/pods/p"))[0] == 404
+
+
+async def test_an_unscheduled_pod_goes_at_once(api: Api) -> None:
+    await api.ok("POST", f"{NS}/pods", pod("p"))
+    await api.ok("DELETE", f"{NS}/pods/p")
+    assert (await api.call("GET", f"{NS}/pods/p"))[0] == 404
+
+
+async def test_a_namespace_waits_for_its_finalizer(api: Api) -> None:
+    await api.ok("POST", "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "x"}})
+    marked = await api.ok("DELETE", "/api/v1/namespaces/x")
+    assert marked["status"]["phase"] == "Terminating"
+    status, error = await api.call(
+        "POST", "/api/v1/namespaces/x/configmaps", {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}}
+    )
+    assert status == 403 and "because it is being terminated" in error["message"]
+    assert error["details"]["causes"][0]["reason"] == "NamespaceTerminating"
+    marked["spec"]["finalizers"] = []
+    await api.ok("PUT", "/api/v1/namespaces/x/finalize", marked)
+    assert (await api.call("GET", "/api/v1/namespaces/x"))[0] == 404
+    status, error = await api.call("DELETE", "/api/v1/namespaces/kube-system")
+    assert status == 403 and "this namespace may not be deleted" in error["message"]
+
+
+async def test_protobuf_in_and_out_and_tables(api: Api) -> None:
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"k": "v"}}
+    data = protobuf.encode_envelope(body)
+    made = await api.ok("POST", f"{NS}/configmaps", data, content_type=PROTOBUF, accept=f"{PROTOBUF},application/json")
+    assert made["data"] == {"k": "v"}
+    raw = await api.ok("GET", f"{NS}/configmaps/c", accept=PROTOBUF)
+    assert protobuf.decode_envelope(raw)["data"] == {"k": "v"}
+    raw = await api.ok("GET", f"{NS}/configmaps", accept=PROTOBUF)
+    assert protobuf.decode_envelope(raw)["items"][0]["metadata"]["name"] == "c"
+    table = await api.ok("GET", f"{NS}/configmaps", accept="application/json;as=Table;v=v1;g=meta.k8s.io")
+    assert [c["name"] for c in table["columnDefinitions"]][:2] == ["Name", "Data"]
+    assert table["rows"][0]["cells"][:2] == ["c", 1]
+    partial = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
+    part = await api.ok("GET", f"{NS}/configmaps/c", accept=partial)
+    assert part["kind"] == "PartialObjectMetadata" and "data" not in part
+    text = await api.ok("GET", f"{NS}/configmaps/c", accept="application/yaml")
+    assert b"k: v\n" in text
+    assert (await api.call("GET", f"{NS}/configmaps/c", accept="image/png"))[0] == 406
+
+
+async def test_events_are_one_thing_under_two_names(api: Api) -> None:
+    event = {
+        "apiVersion": "v1", "kind": "Event", "metadata": {"name": "e"}, "reason": "Pulled", "message": "words",
+        "type": "Normal", "involvedObject": {"kind": "Pod", "name": "p", "namespace": "default"},
+    }  # fmt: skip
+    await api.ok("POST", f"{NS}/events", event)
+    new = await api.ok("GET", "/apis/events.k8s.io/v1/namespaces/default/events/e")
+    assert (new["note"], new["regarding"]["name"], new["apiVersion"]) == ("words", "p", "events.k8s.io/v1")
+    new["note"] = "other"
+    await api.ok("PUT", "/apis/events.k8s.io/v1/namespaces/default/events/e", new)
+    assert (await api.ok("GET", f"{NS}/events/e"))["message"] == "other"
+
+
+async def test_old_events_expire(tmp_path: Path) -> None:
+    store = Store(SqliteLog(tmp_path / "state.db"))
+    await store.start()
+    objects, kind, now = Objects(store), resource("events"), [0.0]
+    expiry = Expiry(objects, lambda: now[0])
+
+    async def event(name: str) -> None:
+        about = {"kind": "Pod", "name": "p", "namespace": "default"}
+        obj = {"apiVersion": "v1", "kind": "Event", "metadata": {"name": name}, "involvedObject": about}
+        ctx = bootstrap.context(objects)
+        await writes.create(objects, kind, "default", obj, ctx, lambda new, old: None).finish()
+
+    await event("old")
+    await expiry.tick()
+    now[0] = 1800
+    await event("young")
+    assert await expiry.tick() == 0
+    now[0] = 3601
+    assert await expiry.tick() == 1
+    assert [orjson.loads(e.value)["metadata"]["name"] for e in store.list("events")] == ["young"]
+    store.close()
+
+
+async def test_a_client_that_goes_away_costs_nothing(api: Api) -> None:
+    """A request cut off while its write is on the way leaves a whole object or none."""
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}}
+    tasks = [
+        asyncio.create_task(api.call("POST", f"{NS}/configmaps", {**body, "metadata": {"name": f"c{n}"}}), name="post")
+        for n in range(20)
+    ]
+    await asyncio.sleep(0.01)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await api.ok("POST", f"{NS}/configmaps", body)
+    assert all(o["metadata"]["uid"] for o in (await api.ok("GET", f"{NS}/configmaps"))["items"])
