@@ -7,6 +7,7 @@ https://kubernetes.io/docs/tasks/configure-pod-container/configure-liveness-read
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 from typing import Any
@@ -126,13 +127,10 @@ async def _tcp(host: str, number: int, timeout: float) -> Outcome:
 
 def _refused(error: BaseException, host: str, number: int) -> str:
     """As Go prints a failed dial."""
-    os_error = error if isinstance(error, OSError) else error.__cause__
     if isinstance(error, aiohttp.ServerDisconnectedError):
         return "EOF"
-    if isinstance(os_error, socket.gaierror):
+    if isinstance(error, socket.gaierror | aiohttp.ClientConnectorDNSError):
         return f"dial tcp: lookup {host}: no such host"
-    if isinstance(os_error, ConnectionRefusedError):
-        return f"dial tcp {host}:{number}: connect: connection refused"
-    if isinstance(os_error, OSError) and os_error.strerror:
-        return f"dial tcp {host}:{number}: connect: {os_error.strerror.lower()}"
+    if isinstance(error, OSError) and error.errno:
+        return f"dial tcp {host}:{number}: connect: {os.strerror(error.errno).lower()}"
     return str(error) or type(error).__name__

@@ -249,7 +249,7 @@ def _gates(pod: Obj, present: list[Obj]) -> tuple[str, str] | None:
 def patch(old: Mapping[str, Any], new: Mapping[str, Any]) -> Obj | None:
     """The strategic merge patch of ``status`` that leads from ``old`` to ``new``; None when they agree."""
     out: Obj = {k: v for k, v in new.items() if k not in ("conditions", "podIPs") and old.get(k) != v}
-    before = {c.get("type"): c for c in old.get("conditions") or ()}
+    before = {c.get("type"): _without_nulls(c) for c in old.get("conditions") or ()}
     changed = [c for c in new.get("conditions") or () if before.get(c["type"]) != _without_nulls(c)]
     if changed:  # merged by type: what others write at the same time stays
         for c in changed:

@@ -10,15 +10,15 @@ from typing import Protocol
 class PodNetwork(Protocol):
     """The pod links of one node. Every call is idempotent; ``start`` comes before anything else."""
 
-    async def start(self, pod_cidrs: Sequence[str]) -> None:
+    async def start(self, pod_cidrs: Sequence[str], /) -> None:
         """Make ready to address pods from the node's own ranges; takes over what an earlier agent gave out."""
         ...
 
-    async def attach(self, pod_uid: str, netns: Path, *, ip: str | None = None) -> tuple[str, ...]:
+    async def attach(self, pod_uid: str, netns: Path, /, *, ip: str | None = None) -> tuple[str, ...]:
         """Connect the namespace and return the pod's IPs, primary first. The same pod gets the same IPs."""
         ...
 
-    async def detach(self, pod_uid: str) -> None:
+    async def detach(self, pod_uid: str, /) -> None:
         """Take the link away and free the addresses. Detaching what was never attached succeeds."""
         ...
 

@@ -1,0 +1,289 @@
+"""A pod's life on a node, on fakes: start, crash, probe, end; and the agent's own death."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from kubette.api.kinds import resource
+from kubette.runtime.interface import ContainerSpec, ExecResult, RuntimeFailure
+
+from .agent_world import PODS, World, eventually
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+async def test_a_node_registers_and_keeps_its_lease(world: World) -> None:
+    world.change(lease_renew_seconds=0.02, labels={"zone": "a"})
+    async with world.agent():
+        node = world.api.find("nodes", "node-1") or {}
+        assert node["metadata"]["labels"]["kubernetes.io/hostname"] == "node-1"
+        assert node["metadata"]["labels"]["zone"] == "a"
+        assert {a["type"]: a["address"] for a in node["status"]["addresses"]} == {
+            "InternalIP": "127.0.0.1",
+            "Hostname": "node-1",
+        }
+        assert node["status"]["capacity"]["pods"] == "110"
+        assert node["status"]["nodeInfo"]["kubeletVersion"].startswith("v1.36.0-kubette")
+        assert world.network.cidrs == ("10.42.0.0/24",)
+        leases = "leases.coordination.k8s.io"
+        first = await world.api.until(lambda: world.api.find(leases, "node-1", "kube-node-lease"))
+        assert first["spec"]["holderIdentity"] == "node-1"
+        await world.api.until(lambda: world.api.find(leases, "node-1", "kube-node-lease") != first)
+
+
+async def test_create_ready_delete(world: World) -> None:
+    service = {
+        "metadata": {"name": "kubia", "namespace": "default"},
+        "spec": {"clusterIP": "10.43.0.7", "ports": [{"name": "http", "port": 80}]},
+    }
+    await world.api.create(resource("services"), service)
+    async with world.agent():
+        began = time.monotonic()
+        pod = await world.create(terminationGracePeriodSeconds=5)
+        await world.ready()
+        assert time.monotonic() - began < 0.5
+        status = world.status()
+        assert (status["phase"], status["podIP"], status["hostIP"]) == ("Running", "10.42.0.2", "127.0.0.1")
+        kinds = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
+        assert all(world.condition(kind) == "True" for kind in kinds)
+        assert world.container()["containerID"].startswith("kubette://")
+        assert (world.container()["started"], world.container()["restartCount"]) == (True, 0)
+        spec = world.runtime.spec("web")
+        assert dict(spec.env)["KUBIA_SERVICE_PORT_HTTP"] == "80"
+        assert {"/etc/hosts", "/etc/resolv.conf", "/dev/termination-log"} <= {m.target for m in spec.mounts}
+        assert "10.42.0.2\tweb" in next(m.source for m in spec.mounts if m.target == "/etc/hosts").read_text()
+        for reason, words in (
+            ("Pulled", 'Container image "web:1" already present on machine'),
+            ("Created", "Container created"),
+            ("Started", "Container started"),
+        ):
+            assert (await world.event(reason, words))["involvedObject"]["fieldPath"] == "spec.containers{web}"
+        await world.api.delete(PODS, "web", "default")
+        await world.api.until(lambda: not world.pod())
+        await world.event("Killing", "Stopping container web")
+        assert world.runtime.log[-1] == ("stop", "web")
+        assert not world.network.attached
+        uid = pod["metadata"]["uid"]
+        await eventually(lambda: not world.config.pod_dir(uid).exists())
+
+
+async def test_grace_then_kill_and_a_hook_before(world: World) -> None:
+    world.runtime.ignores_sigterm.add("web")
+    hook = {"preStop": {"exec": {"command": ["drain"]}}}
+    async with world.agent():
+        containers = [{"name": "web", "image": "web:1", "lifecycle": hook}]
+        await world.create(containers=containers, terminationGracePeriodSeconds=60)
+        await world.ready()
+        await world.api.delete(PODS, "web", "default")
+        await world.event("Killing")
+        assert ("exec", "drain") in world.runtime.log
+        await world.api.delete(PODS, "web", "default", grace_seconds=1)  # the user has lost patience
+        await world.api.until(lambda: not world.pod())
+
+
+async def test_crash_loop(world: World) -> None:
+    world.change(backoff_first=0.5)
+    world.runtime.on_start = lambda spec: 3
+    async with world.agent():
+        await world.create()
+        await world.api.until(lambda: world.state() == ("waiting", "CrashLoopBackOff"))
+        last = world.container()["lastState"]["terminated"]
+        assert (last["exitCode"], last["reason"]) == (3, "Error")
+        assert world.container()["restartCount"] == 1  # the first restart is immediate
+        uid = world.pod()["metadata"]["uid"]
+        assert world.container()["state"]["waiting"]["message"] == (
+            f"back-off 0s restarting failed container=web pod=web_default({uid})"
+        )
+        assert world.status()["phase"] == "Running"
+        assert world.condition("Ready") == "False"
+        await world.event("BackOff", f"Back-off restarting failed container web in pod web_default({uid})")
+        world.runtime.on_start = lambda spec: None
+        await world.ready()
+        assert world.container()["restartCount"] == 2
+        assert world.container()["lastState"]["terminated"]["exitCode"] == 3
+
+
+@pytest.mark.parametrize(
+    ("policy", "code", "phase", "restarts"),
+    [("Never", 0, "Succeeded", 0), ("Never", 2, "Failed", 0), ("OnFailure", 0, "Succeeded", 0)],
+)
+async def test_a_pod_that_ends(world: World, policy: str, code: int, phase: str, restarts: int) -> None:
+    world.runtime.on_start = lambda spec: code
+    async with world.agent():
+        await world.create(restartPolicy=policy)
+        await world.api.until(lambda: world.status().get("phase") == phase)
+        assert world.state() == ("terminated", "Completed" if code == 0 else "Error")
+        ready = next(c for c in world.status()["conditions"] if c["type"] == "Ready")
+        assert (ready["status"], ready["reason"]) == ("False", "PodCompleted" if code == 0 else "PodFailed")
+        assert world.container()["restartCount"] == restarts
+        assert world.status()["podIP"] == "10.42.0.2"  # told, though free again
+
+
+async def test_init_containers_and_sidecars(world: World) -> None:
+    inits = [
+        {"name": "first", "image": "init:1"},
+        {"name": "side", "image": "side:1", "restartPolicy": "Always"},
+        {"name": "second", "image": "init:1"},
+    ]
+    world.runtime.on_start = lambda spec: 0 if spec.name in ("first", "second") else None
+    async with world.agent():
+        await world.create(initContainers=inits, restartPolicy="Never")
+        await world.ready()
+        assert [n for verb, n in world.runtime.log if verb == "start"] == ["first", "side", "second", "web"]
+        assert world.state("first") == ("terminated", "Completed")
+        assert world.container("side")["started"] is True
+        world.runtime.exit("web", 0)
+        await world.api.until(lambda: world.status()["phase"] == "Succeeded")
+        assert world.runtime.log[-1] == ("stop", "side")
+
+
+async def test_a_failing_init_container_holds_the_pod(world: World) -> None:
+    world.change(backoff_first=0.4)
+    world.runtime.on_start = lambda spec: 1 if spec.name == "first" else None
+    async with world.agent():
+        await world.create(initContainers=[{"name": "first", "image": "init:1"}])
+        await world.api.until(lambda: world.state("first") == ("waiting", "CrashLoopBackOff"))
+        assert world.state("web") == ("waiting", "PodInitializing")
+        assert world.status()["phase"] == "Pending"
+        shown = next(c for c in world.status()["conditions"] if c["type"] == "Initialized")
+        assert shown["message"] == "containers with incomplete status: [first]"
+
+
+async def test_an_image_that_does_not_exist(world: World) -> None:
+    world.change(backoff_first=0.4)
+    async with world.agent():
+        await world.create(containers=[{"name": "web", "image": "nowhere:1"}])
+        await world.api.until(lambda: world.state() == ("waiting", "ErrImagePull"))
+        assert "not found" in world.container()["state"]["waiting"]["message"]
+        await world.api.until(lambda: world.state() == ("waiting", "ImagePullBackOff"))
+        await world.event("Failed", "Error: ImagePullBackOff")
+        await world.event("BackOff", 'Back-off pulling image "nowhere:1"')
+        world.images.remote.add("nowhere:1")
+        await world.ready()
+        await world.event("Pulled", 'Successfully pulled image "nowhere:1" in')
+
+
+@pytest.mark.parametrize(
+    ("image", "policy", "reason"),
+    [("Bad Name", "Always", "InvalidImageName"), ("absent:1", "Never", "ErrImageNeverPull")],
+)
+async def test_images_that_are_not_tried(world: World, image: str, policy: str, reason: str) -> None:
+    async with world.agent():
+        await world.create(containers=[{"name": "web", "image": image, "imagePullPolicy": policy}])
+        await world.api.until(lambda: world.state() == ("waiting", reason))
+        assert world.images.pulls == []
+
+
+async def test_a_container_that_cannot_start(world: World) -> None:
+    def refuse(spec: ContainerSpec) -> int | None:
+        raise RuntimeFailure('exec: "nope": executable file not found in $PATH')
+
+    world.runtime.on_start = refuse
+    async with world.agent():
+        await world.create(restartPolicy="Never")
+        await world.event("Failed", "Error: exec")
+        await world.api.until(lambda: world.status().get("phase") == "Failed")
+
+
+async def test_readiness_and_liveness(world: World) -> None:
+    answers = {"ready": 1, "live": 0}
+    world.runtime.execs = lambda command: ExecResult(answers[command[0]], b"no")
+    probe = {"periodSeconds": 0.05, "failureThreshold": 1}
+    containers = [
+        {
+            "name": "web",
+            "image": "web:1",
+            "readinessProbe": {**probe, "exec": {"command": ["ready"]}},
+            "livenessProbe": {**probe, "exec": {"command": ["live"]}},
+        }
+    ]
+    async with world.agent():
+        await world.create(containers=containers)
+        await world.event("Unhealthy", "Readiness probe failed: no")
+        assert world.condition("Ready") == "False"
+        answers["ready"] = 0
+        await world.ready()
+        answers["ready"] = 1
+        await world.unready()
+        answers["live"] = 1
+        await world.event("Killing", "Container web failed liveness probe, will be restarted")
+        answers["live"] = answers["ready"] = 0
+        await world.api.until(lambda: world.container()["restartCount"] >= 1)
+        await world.ready()
+
+
+async def test_volumes_follow_their_objects(world: World) -> None:
+    volumes = [{"name": "cfg", "configMap": {"name": "cfg"}}]
+    containers = [{"name": "web", "image": "web:1", "volumeMounts": [{"name": "cfg", "mountPath": "/cfg"}]}]
+    async with world.agent():
+        await world.create(containers=containers, volumes=volumes)
+        await world.event("FailedMount", 'MountVolume.SetUp failed for volume "cfg" : configmap "cfg" not found')
+        assert world.state() == ("waiting", "ContainerCreating")
+        made = {"metadata": {"name": "cfg", "namespace": "default"}, "data": {"a": "1"}}
+        await world.api.create(resource("configmaps"), made)
+        await world.ready()
+        path = next(m.source for m in world.runtime.spec("web").mounts if m.target == "/cfg")
+        assert (path / "a").read_text() == "1"
+        await world.api.patch(resource("configmaps"), "cfg", {"data": {"a": "2"}}, "default")
+        await eventually(lambda: (path / "a").read_text() == "2")
+
+
+async def test_a_missing_key_holds_only_its_container(world: World) -> None:
+    ref = {"name": "X", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}
+    containers = [{"name": "web", "image": "web:1", "env": [ref]}, {"name": "side", "image": "side:1"}]
+    async with world.agent():
+        await world.create(containers=containers)
+        await world.api.until(lambda: world.state() == ("waiting", "CreateContainerConfigError"))
+        assert world.container()["state"]["waiting"]["message"] == 'secret "s" not found'
+        await world.api.until(lambda: world.state("side")[0] == "running")
+
+
+async def test_a_deadline(world: World) -> None:
+    async with world.agent():
+        await world.create(activeDeadlineSeconds=1, restartPolicy="Never")
+        await world.api.until(lambda: world.status().get("reason") == "DeadlineExceeded")
+        assert world.status()["phase"] == "Failed"
+        await world.api.until(lambda: world.state()[0] == "terminated")
+
+
+async def test_a_new_agent_takes_over(world: World) -> None:
+    probe = {"exec": {"command": ["ready"]}, "periodSeconds": 60, "initialDelaySeconds": 0}
+    async with world.agent():
+        await world.create(containers=[{"name": "web", "image": "web:1", "readinessProbe": probe}])
+        await world.create("old")
+        await world.ready()
+        await world.ready("old")
+        before = world.container()
+    await world.api.delete(PODS, "old", "default", grace_seconds=0)
+    unready = []
+
+    def watch() -> bool:
+        if world.condition("Ready") != "True":
+            unready.append(world.status())
+        return ("stop", "web") in world.runtime.log
+
+    async with world.agent():
+        await eventually(watch)
+        assert world.runtime.running() == ["web"]  # the orphan has gone, the other was never touched
+        assert not unready
+        assert world.container() == before
+        assert world.container()["restartCount"] == 0
+        world.runtime.exit("web", 1)  # and it is looked after
+        await world.api.until(lambda: world.container()["restartCount"] == 1)
+
+
+async def test_a_pod_of_the_same_name_follows(world: World) -> None:
+    world.runtime.ignores_sigterm.add("web")
+    async with world.agent():
+        first = await world.create(terminationGracePeriodSeconds=2)
+        await world.ready()
+        await world.api.delete(PODS, "web", "default", grace_seconds=0)
+        second = await world.create()
+        await world.ready()
+        assert world.pod()["metadata"]["uid"] == second["metadata"]["uid"] != first["metadata"]["uid"]

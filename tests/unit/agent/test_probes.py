@@ -1,0 +1,105 @@
+"""Probes against real sockets on the loopback, and what results add up to."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import Awaitable, Callable
+
+import pytest
+from aiohttp import web
+
+from kubette.agent import grpc_health, probe_actions
+from kubette.agent.probes import Tally
+from kubette.runtime.interface import ExecResult
+from kubette.testing.fakenode import FakeNodeRuntime
+
+RUNTIME = FakeNodeRuntime()
+CONTAINER = {"name": "c", "ports": [{"name": "web", "containerPort": 1}]}
+
+
+async def probe(action: dict[str, object], timeout: float = 1) -> tuple[bool, str]:
+    return await probe_actions.run({**action, "timeoutSeconds": timeout}, CONTAINER, "127.0.0.1", "id", RUNTIME)
+
+
+def test_thresholds() -> None:
+    tally = Tally(successes_needed=2, failures_needed=3)
+    results = [True, True, False, False, True, False, False, False]
+    assert [tally.add(r) for r in results] == [False, True, False, False, False, False, False, True]
+    assert tally.state is False
+
+
+async def test_http() -> None:
+    async def handler(request: web.Request) -> web.Response:
+        if request.path == "/slow":
+            await asyncio.sleep(5)
+        if request.path == "/moved":
+            raise web.HTTPFound("/ok")
+        return web.Response(status=200 if request.path == "/ok" and request.headers.get("X") != "no" else 500)
+
+    app = web.Application()
+    app.router.add_get("/{any:.*}", handler)
+    runner = web.AppRunner(app, shutdown_timeout=0.01)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    try:
+        assert (await probe({"httpGet": {"port": port, "path": "/ok"}}))[0]
+        assert (await probe({"httpGet": {"port": port, "path": "moved"}}))[0]
+        headers = [{"name": "X", "value": "no"}]
+        failed = await probe({"httpGet": {"port": port, "path": "/ok", "httpHeaders": headers}})
+        assert failed == (False, "HTTP probe failed with statuscode: 500")
+        slow = await probe({"httpGet": {"port": port, "path": "/slow"}}, timeout=0.05)
+        assert not slow[0]
+        assert "context deadline exceeded" in slow[1]
+        assert await probe({"tcpSocket": {"port": port}}) == (True, "")
+    finally:
+        await runner.cleanup()
+    assert await probe({"httpGet": {"port": port}}) == (
+        False,
+        f'Get "http://127.0.0.1:{port}/": dial tcp 127.0.0.1:{port}: connect: connection refused',
+    )
+    refused = f"dial tcp 127.0.0.1:{port}: connect: connection refused"
+    assert await probe({"tcpSocket": {"port": port}}) == (False, refused)
+
+
+async def test_exec_and_port_names() -> None:
+    RUNTIME.execs = lambda command: ExecResult(2, b"bad")
+    assert await probe({"exec": {"command": ["x"]}}) == (False, "bad")
+    assert probe_actions.port_number(CONTAINER, "web") == 1
+    with pytest.raises(probe_actions.Unsettled):
+        probe_actions.port_number(CONTAINER, "other")
+
+
+Peer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+async def _served(peer: Peer, service: str = "") -> tuple[bool, str]:
+    server = await asyncio.start_server(peer, "127.0.0.1", 0, family=socket.AF_INET)
+    try:
+        port = server.sockets[0].getsockname()[1]
+        return await grpc_health.check("127.0.0.1", port, service, 1)
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+@pytest.mark.parametrize(("state", "healthy"), [(1, True), (2, False), (0, False)])
+async def test_grpc(state: int, healthy: bool) -> None:
+    asked = bytearray()
+
+    async def peer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.extend(await reader.read(4096))
+        message = bytes([8, state]) if state else b""
+        body = b"\0" + struct.pack(">I", len(message)) + message
+        writer.write(grpc_health.frame(4, 0, 0) + grpc_health.frame(6, 0, 0, b"12345678"))
+        writer.write(grpc_health.frame(1, 4, 1, b"\x88") + grpc_health.frame(0, 0, 1, body))
+        writer.write(grpc_health.frame(1, 5, 1, b"\x88"))
+        await writer.drain()
+        writer.close()
+
+    result = await _served(peer, "my.service")
+    assert result[0] is healthy
+    assert asked.startswith(b"PRI * HTTP/2.0") and b"my.service" in asked
