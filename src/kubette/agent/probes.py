@@ -1,7 +1,8 @@
 """When probes run and what their results add up to: thresholds, periods, one task per probe of a container.
 
-``Tally`` decides purely; ``Prober`` runs the tasks. A startup probe holds the other two back. While a
-container is not ready its readiness probe also runs between its periods, silently, so that it gets ready soon.
+``Tally`` decides purely; ``Prober`` runs the tasks. A startup probe holds the other two back. While a container
+is not started or not ready, the probe that it waits for also runs between its periods, silently: only a success
+counts then. So it gets ready soon, and a program that takes a moment to listen is not reported at once.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 
 KINDS = ("startup", "readiness", "liveness")
 _EAGER_FIRST = 0.05  # seconds
+_SETTLING = 1.0  # seconds that a program has before a failure counts, as it has with the kubelet's own delays
 
 
 @dataclass(slots=True)
@@ -117,9 +119,10 @@ class Prober:
         if kind == "readiness" and health.ready:
             tally.state = True
         period = float(probe.get("periodSeconds") or 10)
-        due = max(self._clock(), started_at + float(probe.get("initialDelaySeconds") or 0))
+        begin = started_at + float(probe.get("initialDelaySeconds") or 0)
+        due = max(self._clock(), begin, started_at + min(_SETTLING, period))
         eager = _EAGER_FIRST
-        await asyncio.sleep(due - self._clock())
+        await asyncio.sleep((due if kind == "liveness" else begin) - self._clock())
         while True:
             if kind != "startup" and not health.started:
                 await asyncio.sleep(_EAGER_FIRST)
@@ -134,7 +137,7 @@ class Prober:
             if not silent:
                 due = max(due + period, self._clock())
             pause = max(0.0, due - self._clock())
-            if kind == "readiness" and not health.ready:
+            if (kind == "readiness" and not health.ready) or kind == "startup":
                 pause, eager = min(pause, eager), min(eager * 2, period)
             else:
                 eager = _EAGER_FIRST

@@ -11,14 +11,14 @@ import logging
 from collections.abc import Coroutine
 from typing import Any
 
-from kubette.agent import node, orphans
+from kubette.agent import node, orphans, rotation
 from kubette.agent.config import AgentConfig
 from kubette.agent.images import ImagePuller
 from kubette.agent.nodeapi import NodeApi
 from kubette.agent.objects import ApiObjects
 from kubette.agent.shared import Shared
 from kubette.agent.workers import PodWorker
-from kubette.api import meta
+from kubette.api import errors, meta
 from kubette.api.kinds import resource
 from kubette.client.events import Recorder
 from kubette.client.informer import Informer, Key
@@ -102,6 +102,7 @@ class Agent:
                 await self._take_over()
                 self._pods.subscribe(self._on_pod)
                 self._spawn(self._hear_exits(), "exits")
+                self._spawn(rotation.keep(self._shared.runtime, self._config.log_bytes), "log-rotation")
         finally:
             await self._puller.close()
             await self._recorder.close()
@@ -132,8 +133,8 @@ class Agent:
             try:
                 await self._node.publish()
                 return
-            except Exception as error:
-                log.info("node status: %s", error)
+            except errors.ApiError as error:
+                log.info("node status: %s", error.message)
                 await asyncio.sleep(_RESTART_SECONDS)
 
     async def _take_over(self) -> None:
