@@ -17,6 +17,15 @@ __all__ = ["RegistryConfig", "Strategy", "TokenClaims", "configure", "strategy_f
 
 #: group resource → module:class, relative to this package.
 _STRATEGIES: dict[str, str] = {
+    "pods": "pods:Pods",
+    "services": "services:Services",
+    "replicationcontrollers": "replicationcontrollers:ReplicationControllers",
+    "replicasets.apps": "replicasets:ReplicaSets",
+    "deployments.apps": "deployments:Deployments",
+    "daemonsets.apps": "daemonsets:DaemonSets",
+    "statefulsets.apps": "statefulsets:StatefulSets",
+    "jobs.batch": "jobs:Jobs",
+    "cronjobs.batch": "cronjobs:CronJobs",
 }
 
 _built: dict[str, Strategy] = {}

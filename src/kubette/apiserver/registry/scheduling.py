@@ -11,7 +11,8 @@ from kubette.apiserver.registry.objectmeta import label_value_errors, qualified_
 
 Object = dict[str, Any]
 _EFFECTS = ("NoExecute", "NoSchedule", "PreferNoSchedule")
-_REQUIRED, _PREFERRED = "requiredDuringSchedulingIgnoredDuringExecution", "preferredDuringSchedulingIgnoredDuringExecution"
+_REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+_PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
 _UNSATISFIABLE = ("DoNotSchedule", "ScheduleAnyway")
 _WEIGHT = "must be in the range 1-100"
 

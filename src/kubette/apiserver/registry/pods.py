@@ -1,0 +1,226 @@
+"""Pods: defaults, what may change, and the subresources binding, eviction, ephemeralcontainers, resize.
+
+Source: pkg/registry/core/pod (strategy.go, storage/storage.go, storage/eviction.go).
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from kubette.api import meta, selectors
+from kubette.api.errors import (
+    ApiError,
+    BadRequest,
+    FieldError,
+    TooManyRequests,
+    conflict,
+    invalid_object,
+    required,
+    unsupported,
+)
+from kubette.api.kinds import resource
+from kubette.apiserver.registry import poddefaults, podupdate, podvalidation, resources
+from kubette.apiserver.registry.base import Context, Strategy, SubresourceResult
+
+Object = dict[str, Any]
+_FINISHED = ("Succeeded", "Failed")
+_SUCCESS: Object = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
+_RETRY_SECONDS = 10
+
+
+def _of(*path: str) -> Any:
+    def read(obj: Object) -> str:
+        value: Any = obj
+        for key in path:
+            value = (value or {}).get(key)
+        return str(value) if value is not None else ""
+
+    return read
+
+
+class Pods(Strategy):
+    default_grace_period = 30
+    selectable_fields = {  # noqa: RUF012
+        "spec.nodeName": _of("spec", "nodeName"),
+        "spec.restartPolicy": _of("spec", "restartPolicy"),
+        "spec.schedulerName": _of("spec", "schedulerName"),
+        "spec.serviceAccountName": _of("spec", "serviceAccountName"),
+        "spec.hostNetwork": lambda o: "true" if (o.get("spec") or {}).get("hostNetwork") else "false",
+        "status.phase": _of("status", "phase"),
+        "status.podIP": _of("status", "podIP"),
+        "status.nominatedNodeName": _of("status", "nominatedNodeName"),
+    }
+
+    def default(self, obj: Object) -> None:
+        poddefaults.default_pod(obj.setdefault("spec", {}))
+
+    def prepare_create(self, obj: Object, ctx: Context) -> None:
+        super().prepare_create(obj, ctx)
+        spec = obj["spec"]
+        status: Object = {"phase": "Pending", "qosClass": resources.qos_class(spec)}
+        obj["status"] = status
+        if spec.get("schedulingGates"):
+            gated = {
+                "type": "PodScheduled",
+                "status": "False",
+                "lastTransitionTime": ctx.now(),
+                "reason": "SchedulingGated",
+                "message": "Scheduling is blocked due to non-empty scheduling gates",
+            }
+            status["conditions"] = [gated]
+
+    def prepare_update(self, new: Object, old: Object, ctx: Context) -> None:
+        if ctx.subresource == "status":
+            status, before = new.setdefault("status", {}), old.get("status") or {}
+            for field in ("qosClass", "phase"):
+                if not status.get(field) and before.get(field):
+                    status[field] = before[field]
+            return
+        if ctx.subresource == "ephemeralcontainers":
+            _only_spec(new, old, _with_ephemeral(old["spec"], new["spec"].get("ephemeralContainers")))
+        elif ctx.subresource == "resize":
+            _only_spec(new, old, _with_resources(old["spec"], new["spec"]))
+        super().prepare_update(new, old, ctx)
+
+    def validate(self, obj: Object, ctx: Context) -> list[FieldError]:
+        return podvalidation.validate(obj["spec"], "spec")
+
+    def validate_update(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
+        if ctx.subresource == "status":
+            return podupdate.validate_status(new, old)
+        if ctx.subresource == "ephemeralcontainers":
+            return podvalidation.validate(new["spec"], "spec") + podupdate.validate_ephemeral(new, old)
+        if ctx.subresource == "resize":
+            return podvalidation.validate(new["spec"], "spec") + podupdate.validate_resize(new, old)
+        if new["spec"] == old["spec"]:
+            return []
+        return podvalidation.validate(new["spec"], "spec") + podupdate.validate(new, old)
+
+    def connect(self, sub: str, parent: Object, body: Object, ctx: Context) -> SubresourceResult | None:
+        if sub == "binding":
+            return _bind(parent, body, ctx)
+        if sub == "eviction":
+            return _evict(parent, body, ctx)
+        return None
+
+
+def _only_spec(new: Object, old: Object, spec: Object) -> None:
+    """The old pod with another spec (and the version that the client saw)."""
+    new["spec"] = spec
+    new["metadata"] = copy.deepcopy(old["metadata"])
+    if "status" in old:
+        new["status"] = old["status"]
+
+
+def _with_ephemeral(spec: Object, containers: list[Object] | None) -> Object:
+    out = {k: v for k, v in spec.items() if k != "ephemeralContainers"}
+    return {**out, "ephemeralContainers": containers} if containers else out
+
+
+def _with_resources(spec: Object, wanted: Object) -> Object:
+    out = copy.deepcopy(spec)
+    for field in ("containers", "initContainers"):
+        by_name = {c.get("name"): c for c in wanted.get(field) or ()}
+        for c in out.get(field) or ():
+            for part in ("resources", "resizePolicy"):
+                if c.get("name") in by_name and part in by_name[c["name"]]:
+                    c[part] = by_name[c["name"]][part]
+    return out
+
+
+# ---- binding
+
+
+def _bind(pod: Object, binding: Object, ctx: Context) -> SubresourceResult:
+    name, target = meta.name(pod), binding.get("target") or {}
+    errors = []
+    if (kind := target.get("kind") or "") not in ("", "Node"):
+        errors.append(unsupported("target.kind", kind, ("Node", "<empty>")))
+    if not target.get("name"):
+        errors.append(required("target.name"))
+    if errors:
+        raise invalid_object("Binding", name, errors)
+    uid = meta.metadata(binding).get("uid")
+    if uid and uid != meta.uid(pod):
+        raise _binding_conflict(
+            name, f"Precondition failed: UID in precondition: {uid}, UID in object meta: {meta.uid(pod)}"
+        )
+    spec = pod["spec"]
+    if meta.deleting(pod):
+        raise _binding_conflict(name, f"pod {name} is being deleted, cannot be assigned to a host")
+    if spec.get("nodeName"):
+        raise _binding_conflict(name, f'pod {name} is already assigned to node "{spec["nodeName"]}"')
+    if spec.get("schedulingGates"):
+        raise _binding_conflict(name, f"pod {name} has non-empty .spec.schedulingGates")
+    spec["nodeName"] = target["name"]
+    if more := meta.metadata(binding).get("annotations"):
+        pod["metadata"]["annotations"] = {**meta.annotations(pod), **more}
+    status = pod.setdefault("status", {})
+    scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": ctx.now()}
+    others = [c for c in status.get("conditions") or () if c.get("type") != "PodScheduled"]
+    status["conditions"] = [*others, scheduled]
+    return SubresourceResult(answer={**_SUCCESS, "code": 201}, update=pod)
+
+
+def _binding_conflict(name: str, why: str) -> ApiError:
+    return conflict("pods/binding", name, why=why)
+
+
+# ---- eviction
+
+
+def _evict(pod: Object, eviction: Object, ctx: Context) -> SubresourceResult:
+    name = meta.name(pod)
+    named = meta.metadata(eviction).get("name")
+    if named and named != name:
+        raise BadRequest("name in URL does not match name in Eviction object")
+    options = dict(eviction.get("deleteOptions") or {})
+    done = SubresourceResult(answer={**_SUCCESS, "code": 201}, delete_options=options)
+    phase = (pod.get("status") or {}).get("phase")
+    if phase in (*_FINISHED, "Pending") or meta.deleting(pod):
+        return done
+    budgets = _budgets_of(pod, ctx)
+    if len(budgets) > 1:
+        raise ApiError(
+            "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
+        )
+    if budgets:
+        _check_budget(budgets[0], pod)
+    return done
+
+
+def _budgets_of(pod: Object, ctx: Context) -> list[Object]:
+    labels = meta.labels(pod)
+    out = []
+    for budget in ctx.reader.list(resource("poddisruptionbudgets.policy"), meta.namespace(pod)):
+        selector = (budget.get("spec") or {}).get("selector")
+        if selector is not None and selectors.from_label_selector(selector).matches(labels):
+            out.append(budget)
+    return out
+
+
+def _check_budget(budget: Object, pod: Object) -> None:
+    """Raises TooManyRequests when the budget has no disruption to give."""
+    status = budget.get("status") or {}
+    ready = meta.condition(pod, "Ready")
+    if not ready or ready.get("status") != "True":
+        policy = budget["spec"].get("unhealthyPodEvictionPolicy")
+        healthy = status.get("currentHealthy", 0) >= status.get("desiredHealthy", 0) > 0
+        if policy == "AlwaysAllow" or healthy:
+            return
+    seen, current = status.get("observedGeneration", 0), meta.metadata(budget).get("generation", 0)
+    if seen >= current and status.get("disruptionsAllowed", 0) > 0:
+        return
+    if seen < current:
+        why = f"The disruption budget {meta.name(budget)} is still being processed by the server."
+    else:
+        why = (
+            f"The disruption budget {meta.name(budget)} needs {status.get('desiredHealthy', 0)} healthy pods "
+            f"and has {status.get('currentHealthy', 0)} currently"
+        )
+    cause = {"reason": "DisruptionBudget", "message": why}
+    details: Object = {"causes": [cause]}
+    if seen < current:
+        details["retryAfterSeconds"] = _RETRY_SECONDS
+    raise TooManyRequests("Cannot evict pod as it would violate the pod's disruption budget.", details=details)
