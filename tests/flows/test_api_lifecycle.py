@@ -57,7 +57,9 @@ async def test_an_unscheduled_pod_goes_at_once(api: Api) -> None:
 
 
 async def test_a_namespace_waits_for_its_finalizer(api: Api) -> None:
-    await api.ok("POST", "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "x"}})
+    spec = {"finalizers": ["kubernetes"]}
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "x"}, "spec": spec}
+    await api.ok("POST", "/api/v1/namespaces", body)
     marked = await api.ok("DELETE", "/api/v1/namespaces/x")
     assert marked["status"]["phase"] == "Terminating"
     status, error = await api.call(
