@@ -1,0 +1,40 @@
+"""PriorityClasses. Source: pkg/apis/scheduling/{v1/defaults.go,validation}."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kubette.api.errors import FieldError, forbidden
+from kubette.apiserver.registry import checks
+from kubette.apiserver.registry.base import Context, Strategy
+
+Object = dict[str, Any]
+_HIGHEST = 1000000000
+_SYSTEM = {"system-cluster-critical": 2000000000, "system-node-critical": 2000001000}
+
+
+class PriorityClasses(Strategy):
+    def default(self, obj: Object) -> None:
+        if not obj.get("preemptionPolicy"):
+            obj["preemptionPolicy"] = "PreemptLowerPriority"
+        obj.setdefault("value", 0)
+
+    def validate(self, obj: Object, ctx: Context) -> list[FieldError]:
+        name, value = obj["metadata"].get("name") or "", obj.get("value") or 0
+        out: list[FieldError] = []
+        if name.startswith("system-"):
+            if _SYSTEM.get(name) != value:
+                words = "priority class names with 'system-' prefix are reserved for system use only"
+                out.append(forbidden("metadata.name", words))
+        elif value > _HIGHEST:
+            words = f"maximum allowed value of a user defined priority is {_HIGHEST}"
+            out.append(forbidden("value", words))
+        policies = ("Never", "PreemptLowerPriority")
+        return out + checks.one_of(obj.get("preemptionPolicy"), policies, "preemptionPolicy")
+
+    def validate_update(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
+        out = []
+        if (new.get("value") or 0) != (old.get("value") or 0):
+            out.append(forbidden("value", "may not be changed in an update."))
+        now, before = new.get("preemptionPolicy"), old.get("preemptionPolicy")
+        return out + checks.immutable(now, before, "preemptionPolicy")

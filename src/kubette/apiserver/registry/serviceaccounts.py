@@ -1,0 +1,101 @@
+"""ServiceAccounts and their tokens. Source: pkg/registry/core/serviceaccount (storage/token.go)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kubette.api import meta
+from kubette.api.errors import (
+    BadRequest,
+    FieldError,
+    ServiceUnavailable,
+    conflict,
+    invalid,
+    invalid_object,
+    not_found,
+)
+from kubette.api.kinds import resource
+from kubette.apiserver.registry import config
+from kubette.apiserver.registry.base import Context, Strategy, SubresourceResult
+from kubette.apiserver.registry.config import TokenClaims
+
+Object = dict[str, Any]
+_DEFAULT_SECONDS, _SHORTEST, _LONGEST = 3600, 600, 1 << 32
+_BINDABLE = {"Pod": "pods", "Secret": "secrets", "Node": "nodes"}
+
+
+class ServiceAccounts(Strategy):
+    def connect(self, sub: str, parent: Object, body: Object, ctx: Context) -> SubresourceResult | None:
+        return _token(parent, body, ctx) if sub == "token" else None
+
+
+def _token(account: Object, request: Object, ctx: Context) -> SubresourceResult:
+    settings = config.current()
+    if settings.sign_token is None:
+        raise ServiceUnavailable("this server has no key to sign tokens with")
+    name, namespace = meta.name(account), meta.namespace(account)
+    wanted = meta.metadata(request)
+    if wanted.get("name") and wanted["name"] != name:
+        raise BadRequest(f"the name of the object ({wanted['name']}) does not match the name on the URL ({name})")
+    spec = request.get("spec") or {}
+    seconds = spec.get("expirationSeconds")
+    seconds = _DEFAULT_SECONDS if seconds is None else seconds
+    if errors := _seconds(seconds):
+        raise invalid_object("TokenRequest", name, errors, "authentication.k8s.io")
+    audiences = tuple(spec.get("audiences") or settings.api_audiences)
+    bound = _bound(spec.get("boundObjectRef"), account, ctx)
+    claims = TokenClaims(namespace, name, meta.uid(account), audiences, seconds, **bound)
+    token, expires = settings.sign_token(claims)
+    answer: Object = {
+        "kind": "TokenRequest",
+        "apiVersion": "authentication.k8s.io/v1",
+        "metadata": {"name": name, "namespace": namespace, "creationTimestamp": ctx.now()},
+        "spec": {"audiences": list(audiences), "expirationSeconds": seconds},
+        "status": {"token": token, "expirationTimestamp": expires},
+    }
+    if reference := spec.get("boundObjectRef"):
+        answer["spec"]["boundObjectRef"] = reference
+    return SubresourceResult(answer=answer)
+
+
+def _seconds(seconds: int) -> list[FieldError]:
+    path = "spec.expirationSeconds"
+    if seconds < _SHORTEST:
+        return [invalid(path, seconds, "may not specify a duration less than 10 minutes")]
+    if seconds > _LONGEST:
+        return [invalid(path, seconds, "may not specify a duration larger than 2^32 seconds")]
+    return []
+
+
+def _bound(ref: Object | None, account: Object, ctx: Context) -> dict[str, str]:
+    """The claims about the object that the token is bound to. Raises when it is not what the request says."""
+    if not ref:
+        return {}
+    kind, name = ref.get("kind") or "", ref.get("name") or ""
+    plural = _BINDABLE.get(kind)
+    if plural is None or ref.get("apiVersion") != "v1":
+        raise BadRequest(f"cannot bind token to object of type {ref.get('apiVersion', '')}, Kind={kind}")
+    namespace = None if kind == "Node" else meta.namespace(account)
+    found = ctx.reader.get(resource(plural), namespace, name)
+    if found is None:
+        raise not_found(plural, name)
+    uid = meta.uid(found)
+    if ref.get("uid") and ref["uid"] != uid:
+        why = (
+            f"the UID in the bound object reference ({ref['uid']}) does not match the UID in record. "
+            "The object might have been deleted and then recreated"
+        )
+        raise conflict(plural, name, why=why)
+    out = {"bound_kind": kind, "bound_name": name, "bound_uid": uid}
+    if kind == "Pod":
+        spec = found.get("spec") or {}
+        if spec.get("serviceAccountName") != meta.name(account):
+            raise BadRequest(
+                f'cannot bind token for serviceaccount "{meta.name(account)}" to pod running with '
+                "different serviceaccount name."
+            )
+        if node := spec.get("nodeName"):
+            out["node_name"] = node
+            found_node = ctx.reader.get(resource("nodes"), None, node)
+            out["node_uid"] = meta.uid(found_node) if found_node else ""
+    return out
