@@ -12,13 +12,17 @@ from kubette.controllers.deployment import Deployment
 from kubette.controllers.endpoints import Endpoints
 from kubette.controllers.endpointslice import EndpointSlice
 from kubette.controllers.endpointslicemirroring import EndpointSliceMirroring
+from kubette.controllers.garbagecollector import GarbageCollector
 from kubette.controllers.loadbalancer import LoadBalancer
 from kubette.controllers.namespace import Namespace
 from kubette.controllers.nodeipam import NodeIpam
+from kubette.controllers.nodelifecycle import NodeLifecycle
+from kubette.controllers.podgc import PodGc
 from kubette.controllers.replicaset import ReplicaSet
 from kubette.controllers.replicationcontroller import ReplicationController
 from kubette.controllers.rootca import RootCa
 from kubette.controllers.serviceaccount import ServiceAccount
+from kubette.controllers.tainteviction import TaintEviction
 
 #: In the order in which they start to work.
 CONTROLLERS: tuple[type[Controller[Any]], ...] = (
@@ -32,7 +36,11 @@ CONTROLLERS: tuple[type[Controller[Any]], ...] = (
     Endpoints,
     EndpointSliceMirroring,
     LoadBalancer,
+    NodeLifecycle,
+    TaintEviction,
+    PodGc,
     Namespace,
+    GarbageCollector,  # the last: it shares the informers of those before it
 )
 
 

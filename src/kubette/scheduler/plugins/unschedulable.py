@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from kubette.api.taints import tolerated
 from kubette.scheduler.model import NodeState, Pod
-from kubette.scheduler.plugins.taints import tolerated
 from kubette.scheduler.rule import Refusal, Rule, no
 
 _TAINT = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}

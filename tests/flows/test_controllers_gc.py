@@ -1,0 +1,85 @@
+"""What becomes of dependents when their owner goes: in the background, in the foreground, orphaned; on the fake API."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from kubette.api import meta
+from kubette.api.kinds import resource
+from kubette.controllers import ControllersConfig, garbagecollector, run
+from kubette.testing.fakeapi import FakeApi
+
+Obj = dict[str, Any]
+MAPS, SECRETS = resource("configmaps"), resource("secrets")
+
+
+@pytest.fixture
+async def api(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeApi]:
+    monkeypatch.setattr(garbagecollector, "_START_DELAY", 0.0)
+    monkeypatch.setattr(garbagecollector, "_STAGGER", 0.0)
+    api = FakeApi()
+    task = asyncio.create_task(run(api, ControllersConfig()), name="controllers")
+    yield api
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def make(api: FakeApi, name: str, *owners: Obj, finalizers: tuple[str, ...] = ()) -> Obj:
+    """A ConfigMap (or, dependent on others, a Secret)."""
+    m: Obj = {"name": name, "namespace": "default", "finalizers": list(finalizers)}
+    if owners:
+        m["ownerReferences"] = [meta.owner_reference(o, controller=False) for o in owners]
+    return await api.create(SECRETS if owners else MAPS, {"metadata": m})
+
+
+async def test_dependents_go_with_their_last_owner_and_theirs_after_them(api: FakeApi) -> None:
+    one, two = await make(api, "one"), await make(api, "two")
+    child = await make(api, "child", one, two)
+    await make(api, "grandchild", child)
+    await api.delete(MAPS, "one", "default")
+    await api.until(lambda: [o["name"] for o in meta.owner_references(api.find("secrets", "child") or {})] == ["two"])
+    await api.delete(MAPS, "two", "default")
+    await api.until(lambda: not api.all("secrets"))
+
+
+async def test_a_reference_to_an_owner_that_never_was_is_no_reason_to_stay(api: FakeApi) -> None:
+    ghost = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "ghost", "uid": "nobody"}}
+    await make(api, "child", ghost)
+    await api.until(lambda: not api.all("secrets"))
+
+
+async def test_in_the_foreground_the_owner_goes_last(api: FakeApi) -> None:
+    owner = await make(api, "owner")
+    await make(api, "child", owner, finalizers=("example.com/wait",))
+    await api.delete(MAPS, "owner", "default", propagation="Foreground")
+    await api.until(lambda: meta.deleting(api.find("secrets", "child") or {}))
+    assert api.find("configmaps", "owner")
+    await api.patch(SECRETS, "child", {"metadata": {"finalizers": None}}, "default")
+    await api.until(lambda: api.find("configmaps", "owner") is None)
+    assert not api.all("secrets")
+
+
+async def test_orphans_stay_without_owner(api: FakeApi) -> None:
+    owner = await make(api, "owner")
+    await make(api, "child", owner)
+    await api.delete(MAPS, "owner", "default", propagation="Orphan")
+    await api.until(lambda: api.find("configmaps", "owner") is None)
+    assert meta.owner_references(api.find("secrets", "child") or {"metadata": {"ownerReferences": [1]}}) == []
+
+
+async def test_deleting_a_deployment_takes_its_sets_and_pods_along(api: FakeApi) -> None:
+    labels = {"app": "kubia"}
+    spec = {
+        "replicas": 2,
+        "selector": {"matchLabels": labels},
+        "template": {"metadata": {"labels": labels}, "spec": {"containers": []}},
+    }
+    deployments = resource("deployments.apps")
+    await api.create(deployments, {"metadata": {"name": "kubia", "namespace": "default"}, "spec": spec})
+    await api.until(lambda: len(api.all("pods")) == 2)
+    await api.delete(deployments, "kubia", "default", propagation="Background")
+    await api.until(lambda: not api.all("replicasets.apps") and not api.all("pods"))
