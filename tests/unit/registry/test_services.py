@@ -1,5 +1,7 @@
 """Services through the registry: what is filled in, what is refused, who holds which address and port."""
 
+# ruff: noqa: E501 (tables of inputs and messages)
+
 from __future__ import annotations
 
 import ipaddress

@@ -132,8 +132,7 @@ class PortPool:
         """Raises Unavailable when ``port`` is outside the range or taken."""
         if not self.first <= port <= self.last:
             raise Unavailable(
-                "provided port is not in the valid range. "
-                f"The range of valid ports is {self.first}-{self.last}"
+                f"provided port is not in the valid range. The range of valid ports is {self.first}-{self.last}"
             )
         if not self._pool.take(port):
             raise Unavailable(ALLOCATED_PORT)

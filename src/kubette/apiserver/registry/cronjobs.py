@@ -41,7 +41,7 @@ def schedule_error(schedule: str) -> str:
 def _range_error(text: str, name: str, low: int, high: int) -> str:
     span, slash, step = text.partition("/")
     if slash and not (step.isdigit() and int(step) > 0):
-        return f"failed to parse int from {step}: strconv.Atoi: parsing \"{step}\": invalid syntax"
+        return f'failed to parse int from {step}: strconv.Atoi: parsing "{step}": invalid syntax'
     if span in ("*", "?"):
         return ""
     first, dash, last = span.partition("-")
@@ -49,7 +49,7 @@ def _range_error(text: str, name: str, low: int, high: int) -> str:
     for piece in (first, last) if dash else (first,):
         value = _number(piece, name, low)
         if value is None:
-            return f"failed to parse int from {piece}: strconv.Atoi: parsing \"{piece}\": invalid syntax"
+            return f'failed to parse int from {piece}: strconv.Atoi: parsing "{piece}": invalid syntax'
         values.append(value)
     if values[0] < low:
         return f"beginning of range ({values[0]}) below minimum ({low}): {text}"
@@ -106,9 +106,7 @@ def _spec(spec: Object) -> list[FieldError]:
         if "TZ" in schedule:
             words = "cannot use TZ or CRON_TZ in schedule, use timeZone field instead"
             out.append(invalid("spec.schedule", schedule, words))
-    out += workloads.counts(
-        spec, "startingDeadlineSeconds", "successfulJobsHistoryLimit", "failedJobsHistoryLimit"
-    )
+    out += workloads.counts(spec, "startingDeadlineSeconds", "successfulJobsHistoryLimit", "failedJobsHistoryLimit")
     if (zone := spec.get("timeZone")) is not None and (why := _zone_error(zone)):
         out.append(invalid("spec.timeZone", zone, why))
     out += checks.one_of(spec.get("concurrencyPolicy"), _POLICIES, "spec.concurrencyPolicy")

@@ -55,7 +55,7 @@ def validate_spec(spec: Object, path: str) -> list[FieldError]:
         words = 'valid values: "OnFailure", "Never"'
         out.append(required(f"{path}.template.spec.restartPolicy", words))
     if spec.get("podFailurePolicy") and policy != "Never":
-        words = "only \"Never\" is supported when podFailurePolicy is specified"
+        words = 'only "Never" is supported when podFailurePolicy is specified'
         out.append(invalid(f"{path}.template.spec.restartPolicy", policy or "", words))
     return out
 

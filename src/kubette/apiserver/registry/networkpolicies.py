@@ -87,7 +87,7 @@ def _block(block: Object, path: str) -> list[FieldError]:
             continue
         hole = ipaddress.ip_network(text, strict=False)
         if hole.version != whole.version or hole == whole or not _contains(whole, hole):
-            out.append(invalid(at, text, f"must be a strict subset of `cidr`: \"{cidr}\""))
+            out.append(invalid(at, text, f'must be a strict subset of `cidr`: "{cidr}"'))
     return out
 
 

@@ -43,10 +43,10 @@ class Nodes(Strategy):
         spec, before = new.get("spec") or {}, old.get("spec") or {}
         out = self.validate(new, ctx)
         if before.get("podCIDRs") and spec.get("podCIDRs") != before["podCIDRs"]:
-            words = "node updates may not change podCIDR except from \"\" to valid"
+            words = 'node updates may not change podCIDR except from "" to valid'
             out.append(forbidden("spec.podCIDRs", words))
         if before.get("providerID") and spec.get("providerID") != before["providerID"]:
-            words = "node updates may not change providerID except from \"\" to valid"
+            words = 'node updates may not change providerID except from "" to valid'
             out.append(forbidden("spec.providerID", words))
         return out + _addresses(new)
 

@@ -121,7 +121,7 @@ def tolerations(values: list[Object] | None, path: str) -> list[FieldError]:
         if key:
             out += [invalid(f"{at}.key", key, m) for m in qualified_name_errors(key)]
         elif operator != "Exists":
-            words = "operator must be Exists when `key` is empty, which means \"match all values and all keys\""
+            words = 'operator must be Exists when `key` is empty, which means "match all values and all keys"'
             out.append(invalid(f"{at}.operator", operator, words))
         if t.get("tolerationSeconds") is not None and t.get("effect") != "NoExecute":
             words = "effect must be 'NoExecute' when `tolerationSeconds` is set"

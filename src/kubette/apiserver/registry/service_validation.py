@@ -148,9 +148,7 @@ def cluster_ips(spec: Object, configured: tuple[str, ...]) -> list[FieldError]:
     return out
 
 
-def _families(
-    families: list[str], policy: str | None, bare: bool, configured: tuple[str, ...]
-) -> list[FieldError]:
+def _families(families: list[str], policy: str | None, bare: bool, configured: tuple[str, ...]) -> list[FieldError]:
     out = checks.if_set(policy, _FAMILY_POLICIES, "spec.ipFamilyPolicy")
     if len(families) > 2:
         out.append(invalid("spec.ipFamilies", families, "may only hold up to 2 values"))

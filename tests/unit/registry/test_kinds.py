@@ -1,0 +1,216 @@
+"""The other kinds: one test a rule that somebody relies on."""
+
+# ruff: noqa: E501 (tables of inputs and messages)
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+
+from kubette.api.errors import BadRequest, Forbidden, Invalid, ServiceUnavailable
+from kubette.api.kinds import all_kinds, resource
+from kubette.apiserver import registry
+from kubette.apiserver.registry import RegistryConfig, objectmeta
+from kubette.apiserver.registry.cronjobs import schedule_error
+
+
+def test_every_kind_has_one_shared_strategy():
+    for kind in all_kinds():
+        assert registry.strategy_for(kind) is registry.strategy_for(kind)
+
+
+@pytest.mark.parametrize(
+    ("meta", "says"),
+    [
+        ({"name": "Upper"}, "metadata.name: Invalid value: \"Upper\": a lowercase RFC 1123 subdomain"),
+        ({}, "metadata.name: Required value: name or generateName is required"),
+        ({"name": "a", "labels": {"-x": "y"}}, 'metadata.labels: Invalid value: "-x": name part must consist of'),
+        ({"name": "a", "labels": {"x": "no spaces"}}, 'metadata.labels: Invalid value: "no spaces": a valid label must be'),
+        ({"name": "a", "annotations": {"k": "v" * 300000}}, "metadata.annotations: Too long: may not be more than 262144 bytes"),
+        ({"name": "a", "finalizers": ["plain"]}, "neither a standard finalizer name nor is it fully qualified"),
+        ({"name": "a", "ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": "p", "uid": ""}]}, "uid must not be empty"),
+        ({"name": "a", "ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": n, "uid": n, "controller": True} for n in "pq"]}, "Only one reference can have Controller set to true. Found \"true\" in references for p and q"),
+    ],
+)  # fmt: skip
+def test_metadata(meta, says):
+    found = objectmeta.validate_meta(resource("configmaps"), {"metadata": {"namespace": "default", **meta}})
+    assert any(says in str(e) for e in found), [str(e) for e in found]
+
+
+def test_metadata_updates():
+    kind = resource("configmaps")
+    old = {"metadata": {"name": "a", "namespace": "d", "uid": "u", "deletionTimestamp": "2030-01-01T00:00:00Z"}}
+    new = copy.deepcopy(old)
+    new["metadata"] |= {"uid": "w", "finalizers": ["kubette.dev/x"]}
+    words = [str(e) for e in objectmeta.validate_meta_update(kind, new, old)]
+    assert 'metadata.uid: Invalid value: "w": field is immutable' in words
+    assert any("no new finalizers can be added if the object is being deleted" in w for w in words)
+
+
+def test_replication_controllers_take_labels_and_selector_from_the_template(world, template):
+    made = world.create("replicationcontrollers", {"spec": {"template": template}})
+    assert made["spec"]["selector"] == made["metadata"]["labels"] == {"app": "kubia"}
+    assert made["spec"]["replicas"] == 1 and made["status"] == {"replicas": 0}
+    pod = made["spec"]["template"]["spec"]
+    assert pod["restartPolicy"] == "Always" and "enableServiceLinks" not in pod
+    made["spec"]["replicas"] = 3
+    assert world.update("replicationcontrollers", made)["metadata"]["generation"] == 2
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        ({"selector": {"app": "other"}}, "spec.template.metadata.labels: Invalid value: {\"app\":\"kubia\"}: `selector` does not match template `labels`"),
+        ({"replicas": -1}, "spec.replicas: Invalid value: -1: must be greater than or equal to 0"),
+        ({"template": None}, "spec.template: Required value"),
+    ],
+)  # fmt: skip
+def test_replication_controllers_refuse(world, template, spec, says):
+    wanted = {k: v for k, v in {"template": template, **spec}.items() if v is not None}
+    with pytest.raises(Invalid) as refused:
+        world.create("replicationcontrollers", {"spec": wanted})
+    assert says in str(refused.value)
+
+
+def test_deployments(world, template):
+    selector = {"matchLabels": {"app": "kubia"}}
+    made = world.create("deployments.apps", {"spec": {"selector": selector, "template": template}})
+    spec = made["spec"]
+    assert spec["strategy"] == {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"}}
+    assert (spec["revisionHistoryLimit"], spec["progressDeadlineSeconds"], spec["replicas"]) == (10, 600, 1)
+    made["spec"]["selector"] = {"matchLabels": {"app": "kubia", "x": "y"}}
+    made["spec"]["template"]["metadata"]["labels"]["x"] = "y"
+    with pytest.raises(Invalid, match=r"spec.selector: Invalid value: .*field is immutable"):
+        world.update("deployments.apps", made)
+    none = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 0}}
+    with pytest.raises(Invalid, match="may not be 0 when `maxSurge` is 0"):
+        world.create("deployments.apps", {"spec": {**spec, "selector": selector, "strategy": none}})
+
+
+def test_daemon_and_stateful_sets(world, template):
+    selector = {"matchLabels": {"app": "kubia"}}
+    daemon = world.create("daemonsets.apps", {"spec": {"selector": selector, "template": template}})
+    assert daemon["spec"]["updateStrategy"]["rollingUpdate"] == {"maxUnavailable": 1, "maxSurge": 0}
+    assert daemon["metadata"]["annotations"] == {"deprecated.daemonset.template.generation": "1"}
+    spec = {"selector": selector, "template": template, "serviceName": "kubia"}
+    stateful = world.create("statefulsets.apps", {"spec": spec})
+    assert stateful["spec"]["podManagementPolicy"] == "OrderedReady"
+    stateful["spec"]["serviceName"] = "other"
+    with pytest.raises(Invalid, match="updates to statefulset spec for fields other than 'replicas', 'ordinals'"):
+        world.update("statefulsets.apps", stateful)
+
+
+def test_jobs_select_by_their_uid(world, template):
+    with pytest.raises(Invalid, match='restartPolicy: Required value: valid values: "OnFailure", "Never"'):
+        world.create("jobs.batch", {"spec": {"template": template}})
+    template["spec"]["restartPolicy"] = "Never"
+    made = world.create("jobs.batch", {"spec": {"template": template}})
+    uid = made["metadata"]["uid"]
+    assert made["spec"]["selector"] == {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}
+    assert made["spec"]["template"]["metadata"]["labels"]["job-name"] == "it"
+    assert (made["spec"]["completions"], made["spec"]["parallelism"], made["spec"]["backoffLimit"]) == (1, 1, 6)
+
+
+@pytest.mark.parametrize("schedule", ["*/5 * * * *", "0 9-17 1,15 jan-mar mon", "@hourly", "@every 1h30m"])
+def test_schedules(schedule):
+    assert schedule_error(schedule) == ""
+
+
+@pytest.mark.parametrize("schedule", ["* * * *", "61 * * * *", "*/0 * * * *", "x * * * *", "@never", "5-1 * * * *"])
+def test_bad_schedules(schedule):
+    assert schedule_error(schedule)
+
+
+def test_namespaces_have_a_finalizer_and_some_stay(world):
+    made = world.create("namespaces", {"metadata": {"name": "a"}})
+    assert made["spec"] == {"finalizers": ["kubernetes"]} and made["status"] == {"phase": "Active"}
+    assert made["metadata"]["labels"] == {"kubernetes.io/metadata.name": "a"}
+    assert world.update("namespaces", {**made, "spec": {}})["spec"] == {"finalizers": ["kubernetes"]}
+    assert world.update("namespaces", {**made, "spec": {"finalizers": []}}, "finalize")["spec"] == {"finalizers": []}
+    strategy = registry.strategy_for(resource("namespaces"))
+    with pytest.raises(Forbidden, match="this namespace may not be deleted"):
+        strategy.check_delete({"metadata": {"name": "kube-system"}}, world.context())
+
+
+def test_secrets_and_config_maps(world):
+    made = world.create("secrets", {"stringData": {"k": "v"}})
+    assert made["data"] == {"k": "dg=="} and made["type"] == "Opaque" and "stringData" not in made
+    with pytest.raises(Invalid, match=r"data\[tls.crt\]: Required value"):
+        world.create("secrets", {"type": "kubernetes.io/tls"})
+    with pytest.raises(Invalid, match="a valid config key must consist of"):
+        world.create("configmaps", {"data": {"no spaces": ""}})
+    with pytest.raises(Invalid, match="may not be more than 1048576 bytes"):
+        world.create("configmaps", {"data": {"k": "x" * (1 << 20), "l": "y"}})
+    fixed = world.create("configmaps", {"immutable": True, "data": {"k": "v"}})
+    fixed["data"]["k"] = "w"
+    with pytest.raises(Invalid, match="field is immutable when `immutable` is set"):
+        world.update("configmaps", fixed)
+
+
+def test_tokens_are_bound_to_what_exists(world):
+    account = world.create("serviceaccounts", {"metadata": {"name": "sa"}})
+    with pytest.raises(ServiceUnavailable):
+        world.connect("serviceaccounts", account, "token", {"spec": {}})
+    asked = []
+
+    def sign(claims):
+        asked.append(claims)
+        return "jwt", "2030-01-01T01:00:00Z"
+
+    registry.configure(RegistryConfig(sign_token=sign))
+    containers = [{"name": "c", "image": "i"}]
+    pod = world.create("pods", {"spec": {"serviceAccountName": "sa", "containers": containers}})
+    ref = {"apiVersion": "v1", "kind": "Pod", "name": "it", "uid": pod["metadata"]["uid"]}
+    spec = {"expirationSeconds": 3607, "boundObjectRef": ref}
+    answer = world.connect("serviceaccounts", account, "token", {"spec": spec}).answer
+    assert answer["status"]["token"] == "jwt"
+    assert (asked[0].bound_name, asked[0].expiration_seconds) == ("it", 3607)
+    other = world.create("serviceaccounts", {"metadata": {"name": "other"}})
+    with pytest.raises(BadRequest, match="different serviceaccount name"):
+        world.connect("serviceaccounts", other, "token", {"spec": spec})
+    with pytest.raises(Invalid, match="may not specify a duration less than 10 minutes"):
+        world.connect("serviceaccounts", account, "token", {"spec": {"expirationSeconds": 5}})
+
+
+def backend(**port):
+    return {"service": {"name": "kubia", "port": port}}
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ({"backend": backend(number=80)}, "pathType: Required value: pathType must be specified"),
+        ({"pathType": "Prefix", "path": "x", "backend": backend(number=80)}, "must be an absolute path"),
+        ({"pathType": "Exact", "path": "/", "backend": backend()}, "port name or number is required"),
+    ],
+)
+def test_ingresses_refuse(world, path, says):
+    with pytest.raises(Invalid, match=says):
+        world.create("ingresses.networking.k8s.io", {"spec": {"rules": [{"http": {"paths": [path]}}]}})
+
+
+def test_endpoints_by_hand(world):
+    subsets = [{"addresses": [{"ip": "11.11.11.11"}], "ports": [{"port": 80}]}]
+    assert world.create("endpoints", {"subsets": subsets})["subsets"][0]["ports"][0]["protocol"] == "TCP"
+    with pytest.raises(Invalid, match="may not be in the loopback range"):
+        world.create("endpoints", {"subsets": [{"addresses": [{"ip": "127.0.0.1"}], "ports": [{"port": 80}]}]})
+
+
+def test_role_bindings_keep_their_role(world):
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"}
+    subjects = [{"kind": "User", "name": "alice"}]
+    made = world.create("rolebindings.rbac.authorization.k8s.io", {"roleRef": role, "subjects": subjects})
+    assert made["subjects"][0]["apiGroup"] == "rbac.authorization.k8s.io"
+    made["roleRef"]["name"] = "edit"
+    with pytest.raises(Invalid, match="cannot change roleRef"):
+        world.update("rolebindings.rbac.authorization.k8s.io", made)
+
+
+def test_generation_moves_with_the_spec_only(world, template):
+    made = world.create("replicationcontrollers", {"spec": {"template": template}})
+    made["metadata"]["labels"]["x"] = "y"
+    made = world.update("replicationcontrollers", made)
+    assert made["metadata"]["generation"] == 1
+    made["spec"]["replicas"] = 5
+    assert world.update("replicationcontrollers", made)["metadata"]["generation"] == 2
