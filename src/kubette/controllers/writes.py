@@ -83,7 +83,8 @@ async def apply(api: Api, write: Write) -> Obj | None:
     """Carry one write out. None when there was nothing (left) to do it to."""
     if isinstance(write, Create):
         try:
-            return await api.create(write.kind, write.obj)
+            typed = {"apiVersion": write.kind.api_version, "kind": write.kind.kind, **write.obj}
+            return await api.create(write.kind, typed)
         except errors.AlreadyExists:
             if write.exist_ok:
                 return None
