@@ -13,9 +13,9 @@ Object = dict[str, Any]
 MAX_SIZE = 1024 * 1024
 
 
-def decoded_size(text: str) -> int:
-    """The number of bytes that base64 ``text`` stands for."""
-    bare = text.rstrip("=")
+def decoded_size(text: str | None) -> int:
+    """The number of bytes that base64 ``text`` stands for; null is the empty value."""
+    bare = (text or "").rstrip("=")
     return len(bare) * 3 // 4
 
 

@@ -32,7 +32,7 @@ class Secrets(Strategy):
         if text := obj.pop("stringData", None):
             data = obj.setdefault("data", {})
             for key, value in text.items():
-                data[key] = base64.b64encode(value.encode()).decode()
+                data[key] = base64.b64encode((value or "").encode()).decode()
 
     def validate(self, obj: Object, ctx: Context) -> list[FieldError]:
         out: list[FieldError] = []
@@ -65,7 +65,7 @@ def _of_type(obj: Object, data: Object) -> list[FieldError]:
     if kind in ("kubernetes.io/dockercfg", "kubernetes.io/dockerconfigjson") and not missing:
         key = _KEYS[kind][0]
         try:
-            json.loads(base64.b64decode(data[key]))
+            json.loads(base64.b64decode(data[key] or ""))
         except ValueError as e:
             return [invalid(f"data[{key}]", "<secret contents redacted>", str(e))]
     return missing
