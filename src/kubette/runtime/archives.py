@@ -1,27 +1,44 @@
 """What images an archive file holds: docker-archive (``docker save``) or OCI archive, also gzipped.
 
-Reads, unpacks nothing. A file that is no image gets one clear sentence.
+Unpacks no image. A file that is no image gets one clear sentence.
 """
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import json
+import lzma
+import re
+import shutil
 import tarfile
+import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 from kubette.runtime.interface import ImageFailure
 
 _MANIFEST_LIMIT = 4 << 20
+_COMPRESSED: dict[bytes, Callable[[Path], IO[bytes]]] = {
+    b"\x1f\x8b": lambda path: cast(IO[bytes], gzip.GzipFile(path)),
+    b"BZh": lambda path: cast(IO[bytes], bz2.BZ2File(path)),
+    b"\xfd7zXZ\0": lambda path: cast(IO[bytes], lzma.LZMAFile(path)),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One image: where skopeo finds it, and the references it was saved under."""
+    """One image of an archive, and the references it was saved under."""
 
-    source: str
+    transport: str  # docker-archive | oci-archive
+    within: str  # which one of the archive's: "@0", a name, or "" for the only one
     names: tuple[str, ...]
+
+    def source(self, plain: Path) -> str:
+        """What skopeo calls it, in that uncompressed archive."""
+        return f"{self.transport}:{plain}" + (f":{self.within}" if self.within else "")
 
 
 def inspect(file: Path) -> list[Entry]:
@@ -35,11 +52,30 @@ def inspect(file: Path) -> list[Entry]:
             return _docker(file, docker)
         if oci is not None:
             return _oci(file, oci)
-    except (tarfile.TarError, EOFError, OSError) as e:
-        raise ImageFailure(f"{file} is not an image archive: {e}") from e
+    except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError) as e:
+        why = "it is no tar file" if isinstance(e, tarfile.ReadError) else str(e)
+        raise ImageFailure(f"{file} is not an image archive: {why}") from e
     except (ValueError, KeyError, TypeError, AttributeError) as e:
         raise ImageFailure(f"{file} is not an image archive: its manifest cannot be read ({e})") from e
     raise ImageFailure(f"{file} is not an image archive: it has neither manifest.json nor index.json")
+
+
+def plain(file: Path, scratch: Path) -> Path:
+    """The archive uncompressed: itself, or a copy in ``scratch`` (skopeo cannot index a compressed one)."""
+    try:
+        with open(file, "rb") as f:
+            magic = f.read(6)
+    except OSError:
+        return file
+    opener = next((o for start, o in _COMPRESSED.items() if magic.startswith(start)), None)
+    if opener is None:
+        return file
+    try:
+        with opener(file) as packed, open(scratch / "archive.tar", "wb") as out:
+            shutil.copyfileobj(packed, out, 1 << 20)
+    except (OSError, EOFError, lzma.LZMAError, zlib.error) as e:
+        raise ImageFailure(f"{file} is not an image archive: {e}") from e
+    return scratch / "archive.tar"
 
 
 def _member(tar: tarfile.TarFile, name: str) -> Any:
@@ -56,7 +92,7 @@ def _member(tar: tarfile.TarFile, name: str) -> Any:
 
 def _docker(file: Path, manifest: Any) -> list[Entry]:
     out = [
-        Entry(f"docker-archive:{file}:@{number}", tuple(entry.get("RepoTags") or ()))
+        Entry("docker-archive", f"@{number}", tuple(entry.get("RepoTags") or ()))
         for number, entry in enumerate(manifest)
         if entry["Config"]
     ]
@@ -72,10 +108,16 @@ def _oci(file: Path, index: Any) -> list[Entry]:
         notes = row.get("annotations") or {}
         short = notes.get("org.opencontainers.image.ref.name", "")
         full = notes.get("io.containerd.image.name") or (short if ":" in short or "/" in short else "")
-        source = f"oci-archive:{file}:{short}" if short and len(rows) > 1 else f"oci-archive:{file}"
-        out.append(Entry(source, (full,) if full else ()))
+        if not full:  # as podman does for an archive that names no repository
+            full = f"localhost/{_repository(file)}:{short or 'latest'}"
+        out.append(Entry("oci-archive", short if len(rows) > 1 else "", (full,)))
     if not out:
         raise ImageFailure(f"{file} holds no image")
-    if len(rows) > 1 and any(e.source == f"oci-archive:{file}" for e in out):
+    if len(rows) > 1 and any(not e.within for e in out):
         raise ImageFailure(f"{file} holds several images without names")
     return out
+
+
+def _repository(file: Path) -> str:
+    stem = re.sub(r"(\.(oci|tar|tgz|gz|xz|zst))+$", "", file.name.lower())
+    return re.sub(r"[^a-z0-9]+", "-", stem).strip("-") or "image"

@@ -90,7 +90,7 @@ class ImageStore:
         return {r: i for r, i in self._local.items() if r not in gone}
 
     def _stored(self) -> Sequence[Image]:
-        return [Image(**row) for row in self._index()["images"].values()]
+        return [_from_row(row) for row in self._index()["images"].values()]
 
     # --- changes -------------------------------------------------------------------------------------
 
@@ -113,8 +113,11 @@ class ImageStore:
             row["digests"] = [] if by_id else [d for d in row["digests"] if d != wanted]
             if row["references"]:
                 return ""
+            digest = image.id.removeprefix("sha256:")
+            if _in_use(self._dir / "images" / digest / "rootfs"):
+                raise ImageFailure(f'image "{reference}" is in use by a container', "ImageInUse")
             del index["images"][image.id]
-            return image.id.removeprefix("sha256:")
+            return digest
 
         if digest := self._change(change):
             gone = Path(tempfile.mkdtemp(dir=self._dir / "tmp"))
@@ -124,11 +127,15 @@ class ImageStore:
 
     async def load(self, file: Path) -> Sequence[Image]:
         """The images of a docker-archive or OCI archive (also gzipped)."""
-        entries = await asyncio.to_thread(archives.inspect, file)
         out = []
-        for entry in entries:
-            names = [str(references.parse(n)) for n in entry.names]
-            out.append(await self._take(entry.source, names, [], []))
+        with tempfile.TemporaryDirectory(dir=self._dir / "tmp") as scratch:
+            plain = await asyncio.to_thread(archives.plain, file, Path(scratch))
+            for entry in await asyncio.to_thread(archives.inspect, file):
+                names = [str(references.parse(n)) for n in entry.names]
+                try:
+                    out.append(await self._take(entry.source(plain), names, [], []))
+                except ImageFailure as e:
+                    raise ImageFailure(f"{file} holds no usable image: {e}", e.reason) from e
         return out
 
     async def pull(self, reference: str, auths: Sequence[Mapping[str, str]] = ()) -> Image:
@@ -228,6 +235,16 @@ class ImageStore:
             if os.stat(self._netns).st_ino != os.stat("/proc/self/ns/net").st_ino:
                 command = [_tool("nsenter"), f"--net={self._netns}", *command]
         return await _run(command)
+
+
+def _from_row(row: Mapping[str, Any]) -> Image:
+    fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in row.items()}
+    return Image(**fields)
+
+
+def _in_use(root: Path) -> bool:
+    """A container's root stands on it."""
+    return f"lowerdir={root}," in Path("/proc/self/mountinfo").read_text()
 
 
 def _describe(layout: Path) -> tuple[Image, int]:

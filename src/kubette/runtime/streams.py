@@ -14,12 +14,14 @@ import signal
 import socket
 import struct
 import termios
+import tty as tty_modes
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 
 from kubette.runtime.interface import RuntimeFailure
 
 _CHUNK = 32 * 1024
+_KILL_SECONDS = 5.0
 _CONMON_STDERR = 3  # attach packets: 2 stdout, 3 stderr
 
 
@@ -31,6 +33,13 @@ class ExecStreams:
         self._pid_file, self._process_file = files
         self._master = master
         self._failure = b""
+        self._started = False
+
+    @property
+    def _runs(self) -> bool:
+        """The process in the container has started; before that, output is the OCI runtime's own."""
+        self._started = self._started or self._pid_file.exists()
+        return self._started
 
     @classmethod
     async def start(
@@ -46,6 +55,7 @@ class ExecStreams:
             return cls(process, files, None)
         master, slave = os.openpty()
         try:
+            tty_modes.setraw(slave)  # the container's own terminal echoes and edits; this one passes on
             process = await asyncio.create_subprocess_exec(
                 *argv, stdin=slave, stdout=slave, stderr=slave, start_new_session=True
             )
@@ -102,7 +112,7 @@ class ExecStreams:
                 number, data = await queue.get()
                 if not data:
                     open_ends -= 1
-                elif number == 2 and not self._pid_file.exists():
+                elif number == 2 and not self._runs:
                     self._note(data)  # the OCI runtime's own words: nothing has run yet
                 else:
                     yield number, data
@@ -112,21 +122,20 @@ class ExecStreams:
             await asyncio.gather(*pumps, return_exceptions=True)
 
     def _note(self, data: bytes) -> None:
-        if len(self._failure) < 4096 and not self._pid_file.exists():
+        if len(self._failure) < 4096 and not self._runs:
             self._failure += data
 
     async def wait(self) -> int:
         code = await self._process.wait()
-        if self._pid_file.exists() or code == 0:
+        if self._runs or code == 0:
             return code if code >= 0 else 128 - code
         words = self._failure.decode(errors="replace").strip().splitlines()
         raise RuntimeFailure(oci_message(words[-1] if words else f"exit status {code}", "exec"))
 
     async def close(self) -> None:
         if self._process.returncode is None:
-            self.kill()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._process.wait(), 2)
+                await asyncio.wait_for(self._kill(), _KILL_SECONDS)
             if self._process.returncode is None:
                 self._process.kill()
                 await self._process.wait()
@@ -138,15 +147,15 @@ class ExecStreams:
         self._pid_file.unlink(missing_ok=True)
         self._process_file.unlink(missing_ok=True)
 
-    def kill(self) -> None:
-        """SIGKILL to the process in the container (killing the exec command would leave it running)."""
-        try:
-            pid = int(self._pid_file.read_text())
-        except (OSError, ValueError):
-            self._process.kill()
-            return
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    async def _kill(self) -> None:
+        """SIGKILL to the process in the container: killing the exec command would leave it running, and
+        so would killing the exec command before it has said which process that is."""
+        while self._process.returncode is None and not self._runs:  # noqa: ASYNC110 (a file, another process)
+            await asyncio.sleep(0.005)
+        if self._runs and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError, OSError, ValueError):
+                os.kill(int(self._pid_file.read_text()), signal.SIGKILL)
+        await self._process.wait()
 
 
 class AttachStreams:
@@ -216,8 +225,7 @@ def oci_message(line: str, verb: str) -> str:
     text = line.strip()
     if 'msg="' in text:
         text = text.partition('msg="')[2].rstrip('"').replace('\\"', '"')
-    prefixes = ("runc run failed: ", "container_linux.go:", "ERRO[", "FATA[")
-    if text.startswith(prefixes[2:]):
+    if text.startswith(("ERRO[", "FATA[")):
         text = text.partition("]")[2].strip()
     return f"OCI runtime {verb} failed: {text}: unknown"
 

@@ -1,0 +1,186 @@
+"""Images from archives and from a registry on loopback, as those tools really make them."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import gzip
+import io
+import os
+import shutil
+import socket
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from kubette.runtime import kernel
+from kubette.runtime.images import ImageStore
+from kubette.runtime.interface import ImageFailure
+
+TOOLS = ("skopeo", "umoci", "docker-registry")
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="unpacks files of any owner"),
+    pytest.mark.skipif(any(kernel.which(t) is None for t in TOOLS), reason="needs skopeo, umoci and a registry"),
+]
+
+
+def run(*argv: str) -> None:
+    subprocess.run(argv, check=True, stdout=subprocess.DEVNULL, timeout=30)
+
+
+@pytest.fixture(scope="module")
+def archives() -> Iterator[Path]:
+    """One image with a layer, a layer that deletes, and a configuration; in every form it travels."""
+    base = Path(tempfile.mkdtemp(prefix="kubette-test-"))
+    layout = f"{base}/layout:v1"
+    (base / "root/bin").mkdir(parents=True)
+    shutil.copy("/bin/busybox", base / "root/bin/busybox")
+    (base / "root/gone").write_text("x")
+    run("umoci", "init", "--layout", f"{base}/layout")
+    run("umoci", "new", "--image", layout)
+    run("umoci", "insert", "--image", layout, f"{base}/root", "/")
+    run("umoci", "insert", "--whiteout", "--image", layout, "/gone")
+    run("umoci", "config", "--image", layout, "--config.cmd", "/bin/sh", "--config.env", "FOO=bar")
+    copy = ("skopeo", "copy", "-q", "--insecure-policy", f"oci:{layout}")
+    run(*copy, f"docker-archive:{base}/docker.tar:example.com/team/box:v1")
+    run(*copy, f"oci-archive:{base}/My_Box.oci.tar:v1")
+    (base / "docker.tar.gz").write_bytes(gzip.compress((base / "docker.tar").read_bytes(), 1))
+    yield base
+    shutil.rmtree(base)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ImageStore:
+    return ImageStore(tmp_path / "store", netns=Path("/proc/self/ns/net"))
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return int(s.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def registry(archives: Path) -> Iterator[str]:
+    """host:port of a registry that holds ``box:v1``."""
+    address = f"127.0.0.1:{free_port()}"
+    config = archives / "registry.yml"
+    config.write_text(
+        f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {archives}/registry}}}}\nhttp: {{addr: '{address}'}}\n"
+    )
+    process = subprocess.Popen(
+        ["docker-registry", "serve", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        run("skopeo", "copy", "-q", "--insecure-policy", "--dest-tls-verify=false", "--retry-times=5",
+            f"docker-archive:{archives}/docker.tar", f"docker://{address}/box:v1")  # fmt: skip
+        yield address
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("docker.tar", "example.com/team/box:v1"),
+        ("docker.tar.gz", "example.com/team/box:v1"),
+        ("My_Box.oci.tar", "localhost/my-box:v1"),
+    ],
+)
+async def test_load(store: ImageStore, archives: Path, file: str, name: str) -> None:
+    (image,) = await store.load(archives / file)
+    assert (image.references, image.cmd, image.env) == ((name,), ("/bin/sh",), ("FOO=bar",))
+    assert await store.resolve(name) == image == await store.resolve(image.id)
+    root = store.root(image.id).lower
+    assert (root / "bin/busybox").is_file() and not (root / "gone").exists()
+
+
+async def test_files_that_are_no_image(store: ImageStore, tmp_path: Path) -> None:
+    def tar(name: str, member: str, content: bytes) -> Path:
+        with tarfile.open(tmp_path / name, "w") as t:
+            info = tarfile.TarInfo(member)
+            info.size = len(content)
+            t.addfile(info, io.BytesIO(content))
+        return tmp_path / name
+
+    text = tmp_path / "text"
+    text.write_text("hello")
+    for file, why in (
+        (tmp_path / "none", "no such file"),
+        (text, "is not an image archive: it is no tar file"),
+        (tar("a", "x", b""), "neither manifest.json nor index.json"),
+        (tar("b", "manifest.json", b"{]"), "manifest cannot be read"),
+        (tar("c", "manifest.json", b"[]"), "holds no image"),
+        (tar("d", "manifest.json", b'[{"Config":"x.json","Layers":[]}]'), "holds no usable image"),
+    ):
+        with pytest.raises(ImageFailure, match=why) as caught:
+            await store.load(file)
+        assert "\n" not in str(caught.value)
+    assert all(i.pinned for i in await store.list())
+    assert list((tmp_path / "store/tmp").iterdir()) == []
+
+
+async def test_pull_by_tag_and_digest(store: ImageStore, registry: str) -> None:
+    first, again = await asyncio.gather(store.pull(f"{registry}/box:v1"), store.pull(f"{registry}/box:v1"))
+    assert first == again and first.references == (f"{registry}/box:v1",)
+    (digest,) = first.digests
+    assert digest.startswith(f"{registry}/box@sha256:")
+    assert (await store.pull(digest)).id == first.id
+    assert await store.resolve(digest) == first
+    await store.remove(f"{registry}/box:v1")
+    assert await store.resolve(f"{registry}/box:v1") is None
+
+
+@pytest.mark.parametrize("name", ["box:nope", "nobox", "box@sha256:" + "0" * 64])
+async def test_what_the_registry_does_not_have(store: ImageStore, registry: str, name: str) -> None:
+    with pytest.raises(ImageFailure, match=r"failed to pull and unpack image .*: not found$") as caught:
+        await store.pull(f"{registry}/{name}")
+    assert caught.value.reason == "ErrImagePull"
+
+
+@pytest.fixture
+async def guarded(registry: str) -> AsyncIterator[str]:
+    """The registry behind basic authentication for user:secret."""
+    want = "Basic " + base64.b64encode(b"user:secret").decode()
+
+    async def handle(request: web.Request) -> web.Response:
+        if request.headers.get("Authorization") != want:
+            return web.Response(status=401, headers={"WWW-Authenticate": 'Basic realm="x"'})
+        headers = {"Accept": ",".join(request.headers.getall("Accept", ["*/*"]))}
+        async with aiohttp.ClientSession() as client:
+            url = f"http://{registry}{request.path_qs}"
+            async with client.request(request.method, url, headers=headers) as r:
+                keep = {k: v for k, v in r.headers.items() if k.startswith("Docker-") or k == "Content-Type"}
+                return web.Response(status=r.status, body=await r.read(), headers=keep)
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", handle)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    port = free_port()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    yield f"127.0.0.1:{port}"
+    await runner.cleanup()
+
+
+async def test_credentials(store: ImageStore, guarded: str) -> None:
+    with pytest.raises(ImageFailure, match="authorization"):
+        await store.pull(f"{guarded}/box:v1")
+    wrong, right = {"username": "user", "password": "no"}, {"username": "user", "password": "secret"}
+    image = await store.pull(f"{guarded}/box:v1", [wrong, right])
+    assert image.references == (f"{guarded}/box:v1",)
+
+
+async def test_a_local_image_is_pinned_until_it_is_removed(store: ImageStore) -> None:
+    kubia = await store.pull("luksa/kubia")  # no registry is asked
+    assert kubia.pinned and await store.resolve("docker.io/luksa/kubia:latest") == kubia
+    await store.remove("luksa/kubia")
+    assert await store.resolve("luksa/kubia") is None
+    assert store.get(kubia.id) == kubia  # what runs from it goes on

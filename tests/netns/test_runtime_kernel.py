@@ -1,0 +1,186 @@
+"""What only the real runtime promises: isolation, re-adoption, nothing left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from kubette.runtime import cgroups, kernel
+from kubette.runtime.images import ImageStore
+from kubette.runtime.interface import (
+    Container,
+    ContainerSpec,
+    ContainerState,
+    Mount,
+    Resources,
+    Sandbox,
+    SandboxSpec,
+    Security,
+)
+from kubette.runtime.oci import OciRuntime
+from kubette.runtime.sweep import sweep
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="makes namespaces and mounts")
+CLUSTER = f"kern{os.getpid()}"
+
+
+class Node:
+    """A node's runtime, which can be forgotten and made anew, as an agent that dies and comes back."""
+
+    def __init__(self, base: Path) -> None:
+        self.base = base
+        self.store = ImageStore(base / "images")
+        self.image = ""
+        self.sandbox = Sandbox("", None, None, None)
+        self.runtime = self.new_agent()
+
+    def new_agent(self) -> OciRuntime:
+        self.runtime = OciRuntime("n1", CLUSTER, self.base / "data", self.base / "run", self.store)
+        return self.runtime
+
+    async def run(self, *command: str, change: Callable[[ContainerSpec], ContainerSpec] = lambda s: s) -> str:
+        spec = ContainerSpec("pod1", "main", 0, self.image, self.sandbox, command=command, log_path=self.base / "log")
+        identity = await self.runtime.create(change(spec))
+        await self.runtime.start(identity)
+        return identity
+
+    async def ask(self, identity: str, script: str) -> list[str]:
+        result = await self.runtime.exec(identity, ["sh", "-c", script], 10)
+        return result.output.decode().split()
+
+    async def one(self, identity: str) -> Container:
+        c = await self.runtime.get(identity)
+        assert c is not None
+        return c
+
+
+@pytest.fixture
+async def node() -> AsyncIterator[Node]:
+    base = Path(tempfile.mkdtemp(prefix="kubette-test-"))
+    n = Node(base)
+    found = await n.store.resolve("luksa/kubia")
+    assert found is not None
+    n.image = found.id
+    n.sandbox = await n.runtime.create_sandbox(SandboxSpec("pod1", "kubia", "default", "kubia-x"))
+    try:
+        yield n
+    finally:
+        n.runtime.close()
+        assert sweep(f"kubette-{CLUSTER}", [base]) == []
+        assert kernel.mounts_below(base) == []
+        assert not [r for r in cgroups.hierarchies().roots() if (r / f"kubette-{CLUSTER}").exists()]
+        shutil.rmtree(base)
+
+
+async def test_kubia_answers_on_both_ports(node: Node) -> None:
+    identity = await node.run()
+    script = "for i in 1 2 3 4 5 6 7 8 9; do {} && exit; sleep 0.1; done"
+    for url in ("http://localhost:8080", "https://localhost:8443"):
+        answer = await node.ask(identity, script.format(f"curl -sk {url}"))
+        assert answer == ["You've", "hit", "kubia-x"]
+
+
+async def test_a_new_agent_finds_what_runs_and_what_ended(node: Node) -> None:
+    runs, ends = await node.run("sleep", "1000"), await node.run("sh", "-c", "exit 9")
+    node.runtime.close()
+    before = os.stat(node.sandbox.netns or "").st_ino
+    node.new_agent()
+    assert await asyncio.wait_for(node.runtime.wait(ends), 10) == 9
+    assert (await node.one(runs)).state is ContainerState.RUNNING
+    assert list(await node.runtime.sandboxes()) == [node.sandbox]
+    assert os.stat(node.sandbox.netns or "").st_ino == before
+    assert await node.ask(runs, "echo still") == ["still"]
+
+
+async def test_a_container_whose_conmon_was_killed_is_ended(node: Node) -> None:
+    identity = await node.run("sleep", "1000")
+    conmon = int((node.base / "data/containers" / identity / "conmon.pid").read_text())
+    os.kill(conmon, signal.SIGKILL)
+    assert await asyncio.wait_for(node.runtime.wait(identity), 10) == 137
+    assert (await node.one(identity)).state is ContainerState.EXITED
+
+
+async def test_nothing_stays_in_the_callers_cgroups(node: Node) -> None:
+    await node.run("sleep", "1000")
+    pids = cgroups.processes(cgroups.hierarchies(), f"kubette-{CLUSTER}/n1/podpod1")
+    assert len(pids) == 2  # conmon and the program
+    for pid in pids:
+        for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+            assert line.split(":", 2)[2].startswith(f"/kubette-{CLUSTER}/n1/podpod1/"), line
+
+
+async def test_the_hosts_secrets_are_not_there(node: Node) -> None:
+    identity = await node.run("sleep", "1000")
+    assert await node.ask(identity, "ls /home /root /etc/shadow /etc/ssh /var/lib 2>/dev/null") == [
+        "/home:", "/root:", "/var/lib:"
+    ]  # fmt: skip
+    assert await node.ask(identity, "touch /usr/kubette-was-here && echo yes") == ["yes"]
+    assert not Path("/usr/kubette-was-here").exists()
+    python = await node.ask(identity, f"touch {os.__file__} 2>&1 || echo refused")
+    assert python[-1] == "refused" or Path(os.__file__).is_relative_to("/usr")
+
+
+async def test_limits_and_oom(node: Node) -> None:
+    def limited(s: ContainerSpec) -> ContainerSpec:
+        return replace(s, resources=Resources(memory_bytes=32 << 20, pids=50))
+
+    identity = await node.run("python3", "-c", "x = b'x' * 300_000_000", change=limited)
+    assert await asyncio.wait_for(node.runtime.wait(identity), 20) == 137
+    assert (await node.one(identity)).oom_killed
+
+
+async def test_users_mounts_and_the_pods_shared_memory(node: Node) -> None:
+    (node.base / "volume").mkdir()
+    (node.base / "volume/file").write_text("content")
+
+    def change(s: ContainerSpec) -> ContainerSpec:
+        mount = Mount(node.base / "volume", "/usr/share/deep/volume", read_only=True)
+        return replace(
+            s, mounts=[mount], security=Security(run_as_user=65534, run_as_group=65534, supplemental_groups=(77,))
+        )
+
+    one, two = await node.run("sleep", "1000", change=change), await node.run("sleep", "1000")
+    assert await node.ask(one, "id -u; id -G; cat /usr/share/deep/volume/file") == [
+        "65534", "65534", "77", "content"
+    ]  # fmt: skip
+    assert await node.ask(one, "touch /usr/share/deep/volume/x 2>/dev/null || echo ro") == ["ro"]
+    await node.ask(one, "echo shared > /dev/shm/x")
+    assert await node.ask(two, "cat /dev/shm/x /proc/1/comm; hostname") == ["shared", "sleep", "kubia-x"]
+
+
+async def test_a_terminal(node: Node) -> None:
+    identity = await node.run("sleep", "1000")
+    s = await node.runtime.exec_stream(
+        identity, ["sh", "-c", "read x; stty size; echo $TERM; exit 5"], tty=True, stdin=True
+    )
+    await s.resize(99, 33)
+    await s.write(b"go\n")
+    seen = b""
+    async for _, data in s.output():
+        seen += data
+    assert await s.wait() == 5
+    await s.close()
+    assert seen.split() == [b"go", b"33", b"99", b"xterm"]
+
+
+async def test_logs_are_in_cri_format(node: Node) -> None:
+    identity = await node.run("sh", "-c", "echo one; echo two >&2; printf three")
+    await asyncio.wait_for(node.runtime.wait(identity), 10)
+    lines = [line.split(" ", 3)[1:] for line in (node.base / "log").read_text().splitlines()]
+    assert sorted(lines) == [["stderr", "F", "two"], ["stdout", "F", "one"], ["stdout", "P", "three"]]
+
+
+async def test_sweep_ends_what_no_agent_remembers(node: Node) -> None:
+    identity = await node.run("sleep", "1000")
+    pid = (await node.one(identity)).pid
+    node.runtime.close()
+    assert sweep(f"kubette-{CLUSTER}", [node.base]) == []
+    assert kernel.start_ticks(pid) == 0 and kernel.mounts_below(node.base) == []

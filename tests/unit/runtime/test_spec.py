@@ -1,0 +1,86 @@
+"""From a container's spec and image to what the OCI runtime is told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from kubette.runtime import spec as specs
+from kubette.runtime.interface import ContainerSpec, Image, Resources, RuntimeFailure, Sandbox, Security
+
+IMAGE = Image("sha256:x", ("a",), entrypoint=("/entry",), cmd=("one", "two"), env=("A=image", "B=image"))
+POD = ContainerSpec("uid", "main", 0, IMAGE.id, Sandbox("uid", Path("/n"), Path("/i"), Path("/u")))
+
+
+@pytest.mark.parametrize(
+    ("command", "args", "runs"),
+    [
+        ((), (), ["/entry", "one", "two"]),
+        ((), ("x",), ["/entry", "x"]),
+        (("c",), (), ["c"]),
+        (("c",), ("x",), ["c", "x"]),
+    ],
+)
+def test_command_and_args_replace_entrypoint_and_cmd(
+    command: tuple[str, ...], args: tuple[str, ...], runs: list[str]
+) -> None:
+    assert specs.command_line(replace(POD, command=command, args=args), IMAGE) == runs
+
+
+def test_the_pods_env_wins_over_the_images() -> None:
+    user = specs.User(0, 0, (0,), "/root")
+    env = specs.environment(replace(POD, env=[("B", "pod"), ("HOSTNAME", "mine")]), IMAGE, user, "kubia-x")
+    assert env[0].startswith("PATH=/usr/local/sbin:")
+    assert {"A=image", "B=pod", "HOSTNAME=mine", "HOME=/root"} <= set(env)
+
+
+@pytest.mark.parametrize(
+    ("image_user", "security", "want"),
+    [
+        ("", Security(), (0, 0, "/root")),
+        ("web", Security(), (33, 33, "/var/www")),
+        ("web:staff", Security(), (33, 50, "/var/www")),
+        ("1234:5", Security(), (1234, 5, "/")),
+        ("web", Security(run_as_user=7, run_as_group=8), (7, 8, "/")),
+    ],
+)
+def test_whom_it_runs_as(tmp_path: Path, image_user: str, security: Security, want: tuple[int, int, str]) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/passwd").write_text("root:x:0:0::/root:/bin/sh\nweb:x:33:33::/var/www:/bin/sh\n")
+    (tmp_path / "etc/group").write_text("staff:x:50:web\n")
+    user = specs.user_of(replace(POD, security=security), replace(IMAGE, user=image_user), tmp_path)
+    assert (user.uid, user.gid, user.home) == want
+    if image_user.startswith("web") and security == Security():
+        assert 50 in user.groups
+
+
+def test_root_is_refused_where_non_root_is_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeFailure, match="runAsNonRoot") as caught:
+        specs.user_of(replace(POD, security=Security(run_as_non_root=True)), IMAGE, tmp_path)
+    assert caught.value.reason == "CreateContainerConfigError"
+
+
+def test_capabilities() -> None:
+    def of(**kw: tuple[str, ...]) -> list[str]:
+        return specs.capabilities(replace(POD, security=Security(**kw)))  # type: ignore[arg-type]
+
+    assert "CAP_NET_ADMIN" not in of() and "CAP_CHOWN" in of()
+    assert of(drop_capabilities=("ALL",), add_capabilities=("NET_BIND_SERVICE",)) == ["CAP_NET_BIND_SERVICE"]
+    assert "CAP_NET_RAW" not in of(drop_capabilities=("NET_RAW",))
+    assert len(of(add_capabilities=("ALL",))) == 41
+
+
+def test_limits_and_namespaces_reach_the_config() -> None:
+    limited = replace(POD, resources=Resources(cpu_shares=512, cpu_quota_us=50_000, memory_bytes=1 << 20, pids=9))
+    config = specs.config(
+        limited, IMAGE, root=Path("/r"), user=specs.User(5, 5, (5,), "/"), hostname="h", cgroup="/c", shm=None
+    )
+    resources = config["linux"]["resources"]
+    assert resources["cpu"] == {"shares": 512, "quota": 50_000, "period": 100_000}
+    assert resources["memory"] == {"limit": 1 << 20} and resources["pids"] == {"limit": 9}
+    assert {n["type"]: n.get("path") for n in config["linux"]["namespaces"]} == {
+        "mount": None, "pid": None, "network": "/n", "ipc": "/i", "uts": "/u",
+    }  # fmt: skip
+    assert config["process"]["capabilities"]["effective"] == []  # not root: bounding only
