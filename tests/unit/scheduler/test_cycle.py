@@ -1,0 +1,88 @@
+"""Single rules of the scheduler, on plain data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kubette.api.taints import tolerated_for, tolerates
+from kubette.scheduler.cycle import choose
+from kubette.scheduler.model import NodeState, Pod, parse_node, parse_pod, pod_requests
+from kubette.scheduler.plugins import RULES
+
+Obj = dict[str, Any]
+
+
+def pod(name: str = "p", owner: str = "", **spec: Any) -> Pod:
+    m: Obj = {"name": name, "namespace": "default", "uid": name, "labels": {"app": name}}
+    if owner:
+        m["ownerReferences"] = [{"uid": owner, "controller": True}]
+    return parse_pod({"metadata": m, "spec": {"containers": [{}], **spec}})
+
+
+def node(name: str, *pods: Pod, cpu: str = "4", **labels: str) -> NodeState:
+    allocatable = {"cpu": cpu, "memory": "8Gi", "pods": "10"}
+    out = NodeState(parse_node({"metadata": {"name": name, "labels": labels}, "status": {"allocatable": allocatable}}))
+    for each in pods:
+        out.add(each)
+    return out
+
+
+def land(pod: Pod, *nodes: NodeState) -> str | None:
+    return choose(pod, {n.node.name: n for n in nodes}, RULES).node
+
+
+def test_requests_are_the_larger_of_running_and_starting_with_sidecars_in_both() -> None:
+    def asks(cpu: str, **more: Any) -> Obj:
+        return {"resources": {"requests": {"cpu": cpu}}, **more}
+
+    sidecar = asks("100m", restartPolicy="Always")
+    spec = {"containers": [asks("200m"), {"resources": {"limits": {"cpu": "1"}}}], "initContainers": [sidecar]}
+    assert pod_requests(spec)[0] == {"cpu": 1300, "pods": 1}
+    spec["initContainers"].append(asks("2"))
+    assert pod_requests({**spec, "overhead": {"cpu": "50m"}})[0]["cpu"] == 2150
+    assert pod_requests({"containers": [{}, {}]})[1] == (200, 400 << 20), "scored as if it used a little"
+
+
+def test_room_first_then_siblings_then_the_emptier_node() -> None:
+    sibling = pod("s", owner="rc")
+    assert land(pod(), node("a", sibling), node("b")) == "b"
+    assert land(pod("n", owner="rc"), node("a", sibling), node("b", pod("x"), pod("y"))) == "b"
+    big = pod("big", containers=[{"resources": {"requests": {"cpu": "3"}}}])
+    assert land(big, node("a", big), node("b", pod("x"))) == "b"
+
+
+def test_what_a_pod_prefers_weighs_more_than_an_emptier_node() -> None:
+    term = {"weight": 1, "preference": {"matchExpressions": [{"key": "disk", "operator": "In", "values": ["ssd"]}]}}
+    liked = {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [term]}}
+    assert land(pod(affinity=liked), node("a"), node("b", pod("x"), disk="ssd")) == "b"
+
+
+def test_affinity_to_pods_that_are_there_and_the_first_of_its_kind() -> None:
+    term = {"topologyKey": "zone", "labelSelector": {"matchLabels": {"app": "db"}}}
+    near = {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
+    db = pod("db")
+    assert land(pod("web", affinity=near), node("a", zone="1"), node("b", db, zone="2")) == "b"
+    assert land(pod("web", affinity=near), node("a", zone="1")) is None
+    assert land(pod("db", affinity=near), node("a", zone="1")) == "a", "nobody could ever be the first"
+
+
+def test_all_reasons_of_all_nodes_are_counted() -> None:
+    asks = {"resources": {"requests": {"cpu": "8", "memory": "80Gi"}}}
+    nodes = {n.node.name: n for n in (node("a"), node("b"), node("c", disk="x"))}
+    message = choose(pod(containers=[asks], nodeSelector={"disk": "x"}), nodes, RULES).message()
+    assert message.startswith(
+        "0/3 nodes are available: 1 Insufficient cpu, 1 Insufficient memory, "
+        "2 node(s) didn't match Pod's node affinity/selector. "
+    )
+
+
+def test_tolerations_as_documented() -> None:
+    taint = {"key": "k", "value": "v", "effect": "NoExecute"}
+    assert tolerates({"operator": "Exists"}, taint)
+    assert tolerates({"key": "k", "value": "v"}, taint)
+    assert not tolerates({"key": "k", "value": "w"}, taint)
+    assert not tolerates({"key": "k", "operator": "Exists", "effect": "NoSchedule"}, taint)
+    assert not tolerates({"value": "v"}, taint)
+    waits = [{"key": "k", "operator": "Exists", "tolerationSeconds": s} for s in (300, 60)]
+    assert (tolerated_for(taint, []), tolerated_for(taint, waits)) == (0, 60)
+    assert tolerated_for(taint, [{"operator": "Exists"}]) is None
