@@ -9,6 +9,15 @@ import click
 
 # command → module that defines it, as ``command``
 COMMANDS = {
+    "up": "kubette.cli.up",
+    "down": "kubette.cli.down",
+    "stop": "kubette.cli.stop",
+    "start": "kubette.cli.start",
+    "status": "kubette.cli.status",
+    "ls": "kubette.cli.ls",
+    "kubeconfig": "kubette.cli.kubeconfig",
+    "node": "kubette.cli.node",
+    "image": "kubette.cli.image",
     "doctor": "kubette.cli.doctor",
     "version": "kubette.cli.version",
 }

@@ -1,7 +1,7 @@
 """Network namespaces: make, enter and remove them, without running ``ip``.
 
 A namespace is pinned by a bind mount on a file, as ``ip netns`` does (ip-netns(8)), so that ``ip netns exec``
-reads what is made here. Only a thread enters a namespace, never the process: setns(2) is per thread.
+reads what is made here. setns(2) is per thread: ``inside`` uses one that ends with the work.
 """
 
 from __future__ import annotations
@@ -47,15 +47,20 @@ def _in_thread(work: Callable[[], T]) -> T:
     return done[0]
 
 
+def enter(path: Path) -> None:
+    """Move the calling thread, in a process without others the process, into the namespace at ``path``."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        _check(_libc.setns(fd, CLONE_NEWNET), f"enter network namespace {path}")
+    finally:
+        os.close(fd)
+
+
 def inside(path: Path, work: Callable[[], T]) -> T:
     """Run ``work`` inside the namespace at ``path``: sockets it opens stay there. OSError when it is gone."""
 
     def body() -> T:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            _check(_libc.setns(fd, CLONE_NEWNET), f"enter network namespace {path}")
-        finally:
-            os.close(fd)
+        enter(path)
         return work()
 
     return _in_thread(body)

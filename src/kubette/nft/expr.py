@@ -81,6 +81,8 @@ class MetaKey(IntEnum):
     """NFT_META_*."""
 
     MARK = 3
+    IIFNAME = 6  # 16 bytes, padded with NUL
+    OIFNAME = 7
     L4PROTO = 16
 
 
@@ -214,6 +216,11 @@ class Nat:
 
 
 @dataclass(frozen=True, slots=True)
+class Masquerade:
+    """Rewrite the source to the address of the interface that the packet leaves by."""
+
+
+@dataclass(frozen=True, slots=True)
 class Reject:
     """Drop and answer: a TCP reset, or ICMP port unreachable."""
 
@@ -223,7 +230,7 @@ class Reject:
 
 Expr: TypeAlias = (
     Payload | Meta | CtState | MetaSet | Immediate | Judge | Cmp | Bitwise | Numgen
-    | Lookup | MapLookup | VerdictLookup | Dynset | Nat | Reject
+    | Lookup | MapLookup | VerdictLookup | Dynset | Nat | Masquerade | Reject
 )
 Rule: TypeAlias = tuple[Expr, ...]
 

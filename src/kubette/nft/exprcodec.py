@@ -61,6 +61,8 @@ def encode_expr(x: e.Expr) -> tuple[str, bytes]:
         case e.Nat(family, reg_addr, reg_port, source):
             body = be32(1, 0 if source else 1) + be32(2, family) + _reg(3, reg_addr)
             return "nat", body + (_reg(5, reg_port) if reg_port is not None else b"")
+        case e.Masquerade():
+            return "masq", b""
         case e.Reject(family, tcp_reset):
             if tcp_reset:
                 return "reject", be32(1, 1) + nla(2, b"\0")

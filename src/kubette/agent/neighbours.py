@@ -1,0 +1,128 @@
+"""What a node does for its neighbours on the link: routes to their pods, and answers for load-balancer IPs.
+
+Beside the agent proper, which knows only its own node. Objects are narrowed to what is needed, and the
+kernel is told off the event loop, one change after another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kubette.api import meta
+from kubette.api.kinds import resource
+from kubette.client.informer import Informer
+from kubette.client.interface import Api
+from kubette.network import announce, peers
+
+Obj = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A node as its neighbours see it."""
+
+    name: str
+    ip: str
+    pod_cidrs: tuple[str, ...]
+    ready: bool
+    announces: bool  # not labelled node.kubernetes.io/exclude-from-external-load-balancers
+
+
+@dataclass(frozen=True, slots=True)
+class Balanced:
+    """A Service's load-balancer addresses; ``local``: only nodes with endpoints may answer for them."""
+
+    addresses: tuple[str, ...]
+    local: bool
+
+
+def narrow_node(node: Obj) -> Peer:
+    status = node.get("status") or {}
+    addresses = status.get("addresses") or []
+    ip = next((a["address"] for a in addresses if a.get("type") == "InternalIP"), "")
+    spec = node.get("spec") or {}
+    cidrs = spec.get("podCIDRs") or ([spec["podCIDR"]] if spec.get("podCIDR") else [])
+    ready = (meta.condition(node, "Ready") or {}).get("status") == "True"
+    excluded = "node.kubernetes.io/exclude-from-external-load-balancers" in meta.labels(node)
+    return Peer(meta.name(node), ip, tuple(cidrs), ready, not excluded)
+
+
+def narrow_service(service: Obj) -> Balanced:
+    ingress = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or []
+    spec = service.get("spec") or {}
+    return Balanced(
+        tuple(i["ip"] for i in ingress if i.get("ip") and ":" not in i["ip"]),
+        spec.get("externalTrafficPolicy") == "Local",
+    )
+
+
+def narrow_slice(slice_: Obj) -> tuple[str, frozenset[str]]:
+    """(service name, nodes with a ready endpoint)."""
+    ready = (e for e in slice_.get("endpoints") or () if (e.get("conditions") or {}).get("ready") is not False)
+    service = meta.labels(slice_).get("kubernetes.io/service-name", "")
+    return service, frozenset(e["nodeName"] for e in ready if e.get("nodeName"))
+
+
+def routes(own: str, nodes: Iterable[Peer]) -> dict[str, str]:
+    """Pod CIDR → next hop, of all nodes but ``own``."""
+    return {c: n.ip for n in nodes if n.name != own and n.ip and ":" not in n.ip for c in n.pod_cidrs if ":" not in c}
+
+
+def announced(
+    own: str,
+    nodes: Iterable[Peer],
+    services: Mapping[tuple[str, str], Balanced],
+    slices: Iterable[tuple[str, str, frozenset[str]]],
+) -> set[str]:
+    """The addresses that ``own`` answers for. ``slices``: (namespace, service, nodes with endpoints)."""
+    candidates = [n.name for n in nodes if n.ready and n.announces]
+    holders: dict[tuple[str, str], set[str]] = {}
+    for namespace, service, names in slices:
+        holders.setdefault((namespace, service), set()).update(names)
+    mine: set[str] = set()
+    for key, service_ in services.items():
+        able = candidates
+        if service_.local:
+            able = [n for n in candidates if n in holders.get(key, ())]
+        mine.update(a for a in service_.addresses if announce.announcer(a, able) == own)
+    return mine
+
+
+async def keep_routes(client: Api, own: str = "") -> None:
+    """Until cancelled: routes to the pods of every node but ``own`` (none: the control plane)."""
+    nodes: Informer[Peer] = Informer(client, resource("nodes"), transform=narrow_node)
+    await _keep([nodes], lambda: peers.apply(routes(own, nodes.items.values())))
+
+
+async def keep(client: Api, own: str, own_ip: str, link: str) -> None:
+    """Until cancelled: routes to the neighbours' pods, and this node's share of load-balancer addresses."""
+    nodes: Informer[Peer] = Informer(client, resource("nodes"), transform=narrow_node)
+    services: Informer[Balanced] = Informer(client, resource("services"), transform=narrow_service)
+    slices = Informer(client, resource("endpointslices.discovery.k8s.io"), transform=narrow_slice)
+
+    def act() -> None:
+        everybody = list(nodes.items.values())
+        peers.apply(routes(own, everybody))
+        places = [(key[0], service, names) for key, (service, names) in list(slices.items.items())]
+        mine = announced(own, everybody, dict(services.items), places)
+        announce.apply(link, mine, None, (own_ip,))
+
+    await _keep([nodes, services, slices], act)
+
+
+async def _keep(informers: list[Informer[Any]], act: Callable[[], None]) -> None:
+    changed = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        for informer in informers:
+            group.create_task(informer.run(), name=f"informer-{informer.kind.plural}")
+        for informer in informers:
+            await informer.wait_synced()
+            informer.subscribe(lambda key, old, new: changed.set() if old != new else None)
+        changed.set()
+        while True:
+            await changed.wait()
+            changed.clear()
+            await asyncio.to_thread(act)

@@ -1,0 +1,74 @@
+"""What commands share: the options that name a cluster, progress, and errors as one sentence."""
+
+from __future__ import annotations
+
+import functools
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from kubette.cluster.spec import DATA_ROOT, DEFAULT_NAME, ClusterError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+name_option = click.option("--name", default=DEFAULT_NAME, show_default=True, metavar="N", help="The cluster's name.")
+data_dir_option = click.option(
+    "--data-dir",
+    "data_root",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=DATA_ROOT,
+    show_default=True,
+    help="Where clusters keep their data.",
+)
+kubeconfig_option = click.option(
+    "--kubeconfig",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=None,
+    help="The kubeconfig to change [default: $KUBECONFIG, else ~/.kube/config].",
+)
+output_option = click.option(
+    "-o", "--output", type=click.Choice(["text", "json"]), default="text", help="How to print it."
+)
+
+
+def fail(message: str) -> NoReturn:
+    """One clear sentence, and exit 1."""
+    click.echo(f"kubette: {message}", err=True)
+    raise SystemExit(1)
+
+
+def says_why(command: F) -> F:
+    """Expected failures end in one sentence, not in a traceback."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except ClusterError as error:
+            fail(str(error))
+        except PermissionError as error:
+            fail(f"{error.strerror.lower() if error.strerror else error}: {error.filename or ''}; run it as root")
+
+    return wrapped  # type: ignore[return-value]
+
+
+def need_root() -> None:
+    import os
+
+    if os.geteuid() != 0:
+        raise ClusterError("root is needed for namespaces, mounts and nftables; run it with sudo")
+
+
+class Progress:
+    """Lines with the time since the start, on standard error."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+
+    def __call__(self, line: str) -> None:
+        click.echo(f"  {time.monotonic() - self._start:5.2f}s  {line}", err=True)
+        sys.stderr.flush()

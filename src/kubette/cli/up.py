@@ -1,0 +1,47 @@
+"""``kubette up``: start a local cluster, or what is missing of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from kubette.cli.common import Progress, data_dir_option, kubeconfig_option, name_option, says_why
+from kubette.cluster.spec import ClusterError
+
+
+@click.command("up")
+@name_option
+@click.option("--nodes", type=int, default=None, metavar="K", help="How many nodes [default: 1].")
+@click.option("--wait/--no-wait", default=True, help="Return when it is ready, or when the API answers.")
+@click.option("--ingress/--no-ingress", default=None, help="With the Ingress add-on [default: with].")
+@click.option(
+    "--resolv-conf",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=None,
+    help="The nodes' own resolv.conf [default: /etc/resolv.conf].",
+)
+@data_dir_option
+@kubeconfig_option
+@says_why
+def command(
+    name: str,
+    nodes: int | None,
+    wait: bool,
+    ingress: bool | None,
+    resolv_conf: Path | None,
+    data_root: Path,
+    kubeconfig: Path | None,
+) -> None:
+    """Start a local cluster. Ready means: the API answers, every node is Ready, cluster DNS resolves.
+
+    Saying it again starts what is missing. A second cluster needs only another --name.
+    """
+    from kubette.cli.doctor import missing
+    from kubette.cluster import lifecycle
+
+    if lack := missing():
+        raise ClusterError(lack)
+    options = lifecycle.Options(nodes, ingress, resolv_conf, wait, kubeconfig)
+    spec = lifecycle.up(name, data_root, options, Progress())
+    click.echo(f"cluster {spec.name} is {'ready' if wait else 'starting'}: kubectl --context {spec.context} get nodes")

@@ -1,0 +1,250 @@
+"""Up, down, stop, start and status of a local cluster. Everything is idempotent, and nothing is half done
+when it refuses: what a machine lacks, and what a user asks wrongly, is found before anything is made."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import select
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kubette.cluster import kubeconfig, processes, supervisor
+from kubette.cluster import spec as specs
+from kubette.cluster.spec import ClusterError, ClusterSpec
+
+Progress = Callable[[str], None]
+_READY_SECONDS = 120.0
+_STOP_SECONDS = 12.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What ``up`` was asked for; None: as it is, or the default."""
+
+    nodes: int | None = None
+    ingress: bool | None = None
+    resolv_conf: Path | None = None
+    wait: bool = True
+    kubeconfig: Path | None = None
+
+
+def up(name: str, data_root: Path, options: Options, progress: Progress = lambda line: None) -> ClusterSpec:
+    """Start the cluster, or what is missing of it; returns when it is ready (or, without ``wait``, serves)."""
+    with _locked(data_root):
+        stored = specs.load(name, data_root)
+        spec = stored or _new(name, data_root, options)
+        _check_unchanged(spec, options)
+        deadline = time.monotonic() + _READY_SECONDS
+        if supervisor.running(spec) is None:
+            progress("starting" if stored is None else "starting again, with what it had")
+            _start(spec)
+            progress("the API server answers")
+    path = options.kubeconfig or kubeconfig.default_path()
+    kubeconfig.add(path, user_kubeconfig(spec))
+    if options.wait:
+        _wait(spec, deadline, progress)
+    return spec
+
+
+def _new(name: str, data_root: Path, options: Options) -> ClusterSpec:
+    from kubette.network import local
+
+    specs.check_name(name)
+    taken = [other.subnet for other in specs.known(data_root)]
+    subnet = local.free_subnet(taken)
+    ingress = options.ingress is not False
+    resolv_conf = options.resolv_conf or Path("/etc/resolv.conf")
+    if not resolv_conf.is_file():
+        raise ClusterError(f"there is no file {resolv_conf} to take the nodes' resolvers from")
+    return ClusterSpec(
+        name=name,
+        subnet=subnet,
+        nodes=specs.new_nodes(subnet, options.nodes or 1),
+        data_root=data_root,
+        ingress=ingress,
+        addons=("dns", "ingress") if ingress else ("dns",),
+        resolv_conf=str(resolv_conf.resolve()),
+    )
+
+
+def _check_unchanged(spec: ClusterSpec, options: Options) -> None:
+    if options.nodes is not None and options.nodes != len(spec.nodes):
+        raise ClusterError(
+            f"cluster {spec.name} exists with {len(spec.nodes)} node(s); "
+            f"take it down first to have {options.nodes}: kubette down --name {spec.name}"
+        )
+    if options.ingress is not None and options.ingress != spec.ingress:
+        raise ClusterError(f"cluster {spec.name} exists {'with' if spec.ingress else 'without'} ingress")
+
+
+def _start(spec: ClusterSpec) -> None:
+    """The supervisor loads its modules while network, certificates and images are made here."""
+    from kubette.network import local
+
+    spec.save()
+    _end_components(spec)
+    go_read, go_write = os.pipe()
+    told_read, told_write = os.pipe()
+    try:
+        os.waitpid(supervisor.start(spec, go_read, told_write), 0)
+        os.close(told_write)
+        local.build(topology(spec))
+        _identities(spec)
+        from kubette.runtime.images import ImageStore
+
+        ImageStore(spec.images_dir).prepare_local()
+        os.write(go_write, b"g")
+        ready, _, _ = select.select([told_read], [], [], 30.0)
+        if not ready or os.read(told_read, 16) != b"api\n":
+            raise ClusterError(f"the API server did not start; see {spec.logs_dir}/server.log")
+    finally:
+        for fd in (go_read, go_write, told_read):
+            os.close(fd)
+
+
+def _identities(spec: ClusterSpec) -> None:
+    from kubette.apiserver import pki
+
+    sans = [spec.control_plane_ip, spec.kubernetes_ip]
+    pki.ensure_pki(spec.pki_dir, sans, {node: [address] for node, address in spec.nodes.items()})
+
+
+def topology(spec: ClusterSpec) -> Any:
+    from kubette.network import local
+
+    members = {"": spec.control_plane_ip, **spec.nodes}
+    return local.Topology(spec.name, spec.subnet, members, (spec.pod_cidr, spec.service_cidr))
+
+
+def user_kubeconfig(spec: ClusterSpec) -> dict[str, Any]:
+    """The admin's kubeconfig, with one context."""
+    from kubette.apiserver import pki
+
+    files = pki.Pki(spec.pki_dir)
+    return pki.kubeconfig(spec.server_url, files.ca.cert, files.client("admin"), cluster=spec.context)
+
+
+def _wait(spec: ClusterSpec, deadline: float, progress: Progress) -> None:
+    from kubette.cluster import ready
+
+    def alive() -> bool:
+        return supervisor.running(spec) is not None
+
+    first = next(iter(spec.nodes))
+    with ready.Api(spec) as api:
+        ready.until("the nodes", lambda: ready.nodes_ready(api, spec), deadline, alive)
+        progress("every node is Ready")
+        ready.until("cluster DNS", lambda: ready.dns_answers(spec, first), deadline, alive)
+        progress("cluster DNS answers")
+
+
+def stop(spec: ClusterSpec) -> None:
+    """End every process and remove what is in the kernel; keep the data."""
+    from kubette.network import local
+    from kubette.runtime.sweep import sweep
+
+    if pid := supervisor.running(spec):
+        processes.end([pid], _STOP_SECONDS)
+    _end_components(spec)
+    _sweep(spec, sweep)
+    members = ("", *spec.nodes)
+    leftovers = processes.in_namespaces(local.namespace(spec.name, member) for member in members)
+    processes.end(leftovers, 0.0)
+    others = [s for s in specs.known(spec.data_root) if s.name != spec.name and exists(s)]
+    local.remove(spec.name, members, (spec.pod_cidr, spec.service_cidr), last=not others)
+    shutil.rmtree(spec.run_dir, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        specs.RUN_ROOT.rmdir()
+
+
+def _sweep(spec: ClusterSpec, sweep: Callable[[str, list[Path]], list[int]]) -> None:
+    left = sweep(f"kubette-{spec.name}", [spec.run_dir, spec.data_dir])
+    if left:
+        raise ClusterError(f"these processes of cluster {spec.name} do not end: {' '.join(map(str, left))}")
+
+
+def _end_components(spec: ClusterSpec) -> None:
+    """Components that outlived their supervisor."""
+    files = [supervisor.pid_file(spec, name) for name in (supervisor.SERVER, *spec.nodes)]
+    processes.end([pid for pid in map(processes.recorded, files) if pid], 2.0)
+
+
+def down(name: str, data_root: Path, path: Path | None = None) -> bool:
+    """Remove every trace of the cluster. False when there was none."""
+    with _locked(data_root):
+        spec = specs.load(name, data_root)
+        if spec is None:
+            return False
+        stop(spec)
+        kubeconfig.remove(path or kubeconfig.default_path(), spec.context, f"{spec.context}-admin")
+        # The file that says there is a cluster goes last: a `down` that is cut short can be said again.
+        marker = spec.data_dir / "cluster.json"
+        for entry in spec.data_dir.iterdir():
+            if entry != marker:
+                shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+        marker.unlink()
+        spec.data_dir.rmdir()
+        return True
+
+
+def exists(spec: ClusterSpec) -> bool:
+    """Whether anything of the cluster is in the kernel."""
+    from kubette.network import local
+
+    return local.namespace(spec.name).exists()
+
+
+def node_stop(spec: ClusterSpec, node: str) -> None:
+    """As if its power had gone: agent and pods are killed, the link is down."""
+    from kubette.network import local
+    from kubette.runtime.sweep import sweep
+
+    _known_node(spec, node)
+    supervisor.stop_mark(spec, node).touch()
+    agent = processes.recorded(supervisor.pid_file(spec, node))
+    local.set_link(spec.name, node, up=False)
+    supervisor.reconsider(spec)
+    processes.end([agent] if agent else [], 0.0)
+    sweep(f"kubette-{spec.name}/{node}", [spec.node_run(node), spec.node_data(node)])
+
+
+def node_start(spec: ClusterSpec, node: str) -> None:
+    """Power is back."""
+    from kubette.network import local
+
+    _known_node(spec, node)
+    local.set_link(spec.name, node, up=True)
+    local.build(topology(spec))
+    supervisor.stop_mark(spec, node).unlink(missing_ok=True)
+    supervisor.reconsider(spec)
+
+
+def _known_node(spec: ClusterSpec, node: str) -> None:
+    if node not in spec.nodes:
+        raise ClusterError(f"cluster {spec.name} has no node {node!r}; it has {', '.join(spec.nodes)}")
+
+
+def require(name: str, data_root: Path) -> ClusterSpec:
+    """The cluster of that name. ClusterError, saying what to do, when there is none."""
+    spec = specs.load(name, data_root)
+    if spec is None:
+        raise ClusterError(f"there is no cluster {name!r}; make it with: kubette up --name {name}")
+    return spec
+
+
+@contextlib.contextmanager
+def _locked(data_root: Path) -> Iterator[None]:
+    """One cluster comes or goes at a time: subnets and routes are shared."""
+    data_root.mkdir(parents=True, exist_ok=True)
+    fd = os.open(data_root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)

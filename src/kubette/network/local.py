@@ -1,0 +1,161 @@
+"""The network of a local cluster: one bridge on the host, a namespace for the control plane and one a node.
+
+The host is outside the cluster: it has an address on the bridge, one nftables table and, where it has no route
+of its own for them, unreachable routes for the pod and service CIDRs, so that no packet for them leaves by its
+default route. Everything is named after the cluster; ``remove`` needs only the name, whatever was left behind.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pyroute2 import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
+
+from kubette.network import hostnft, netns
+
+ROUTE_PROTOCOL = 75  # marks the routes that are ours (ip route: "proto 75")
+UNREACHABLE = 7  # RTN_UNREACHABLE
+LINK = "eth0"  # of the control plane and of every node, towards the bridge
+
+
+def bridge_name(cluster: str) -> str:
+    """The cluster's bridge; at most 15 bytes (IFNAMSIZ)."""
+    name = f"kbt-{cluster}"
+    return name if len(name) <= 15 else f"kbt-{_hash(cluster)}"
+
+
+def link_name(cluster: str, member: str) -> str:
+    """The host's end of a member's veth."""
+    return f"kbt{_hash(f'{cluster}/{member}')}"
+
+
+def _hash(text: str) -> str:
+    return hashlib.blake2s(text.encode(), digest_size=5).hexdigest()
+
+
+def namespace(cluster: str, node: str = "") -> Path:
+    """Where the namespace of the control plane, or of a node, is pinned: ``ip netns exec`` knows it."""
+    return netns.NETNS_DIR / (f"kubette-{cluster}-{node}" if node else f"kubette-{cluster}")
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """Addresses of the one link that all share. ``members``: node name → IP; ``""`` is the control plane."""
+
+    cluster: str
+    subnet: str  # 172.29.K.0/24
+    members: Mapping[str, str]
+    unroutable: Sequence[str]  # pod and service CIDRs
+
+    @property
+    def host_ip(self) -> str:
+        return str(ipaddress.ip_network(self.subnet)[1])
+
+
+def used_networks() -> list[ipaddress.IPv4Network]:
+    """What the host's routes and addresses cover, but for the default route and our own unreachable ones."""
+    out = []
+    with IPRoute() as ip:
+        for route in ip.get_routes(family=2):
+            if route["dst_len"] and route["proto"] != ROUTE_PROTOCOL:
+                out.append(ipaddress.IPv4Network((route.get_attr("RTA_DST"), route["dst_len"]), strict=False))
+    return out
+
+
+def free_subnet(taken: Iterable[str], pool: str = "172.29.0.0/16") -> str:
+    """The first /24 of ``pool`` that overlaps nothing that the host knows and nothing in ``taken``."""
+    busy = [*used_networks(), *(ipaddress.IPv4Network(t) for t in taken)]
+    for candidate in ipaddress.IPv4Network(pool).subnets(new_prefix=24):
+        if not any(candidate.overlaps(network) for network in busy):
+            return str(candidate)
+    raise OSError(f"no free /24 is left in {pool} for the cluster's nodes")
+
+
+def build(topology: Topology) -> None:
+    """Make all of it, or what is missing of it. OSError when the kernel refuses."""
+    cluster = topology.cluster
+    prefix = ipaddress.ip_network(topology.subnet).prefixlen
+    bridge = bridge_name(cluster)
+    with IPRoute() as ip:
+        if not ip.link_lookup(ifname=bridge):
+            ip.link("add", ifname=bridge, kind="bridge")
+        index = ip.link_lookup(ifname=bridge)[0]
+        _sysctl(f"net/ipv6/conf/{bridge}/disable_ipv6", "1")
+        ip.addr("replace", index=index, address=topology.host_ip, prefixlen=prefix)
+        ip.link("set", index=index, state="up")
+        for member, address in topology.members.items():
+            _member(ip, topology, member, address, prefix, index)
+        for cidr in topology.unroutable:
+            if not any(ipaddress.ip_network(cidr).overlaps(network) for network in used_networks()):
+                ip.route("replace", dst=cidr, type=UNREACHABLE, proto=ROUTE_PROTOCOL)
+    hostnft.build(cluster, bridge, topology.subnet, topology.unroutable)
+    _sysctl("net/ipv4/ip_forward", "1")
+
+
+def _member(ip: Any, topology: Topology, member: str, address: str, prefix: int, bridge: int) -> None:
+    path = namespace(topology.cluster, member)
+    if not path.exists():
+        netns.create(path)
+    name = link_name(topology.cluster, member)
+    if not ip.link_lookup(ifname=name):
+        with path.open("rb") as pinned:
+            ip.link("add", ifname=name, kind="veth", peer={"ifname": LINK, "net_ns_fd": pinned.fileno()})
+    index = ip.link_lookup(ifname=name)[0]
+    ip.link("set", index=index, master=bridge, state="up")
+
+    def inner() -> None:
+        with IPRoute() as own:
+            own.link("set", index=1, state="up")
+            link = own.link_lookup(ifname=LINK)[0]
+            own.addr("replace", index=link, address=address, prefixlen=prefix)
+            own.link("set", index=link, state="up")
+            own.route("replace", dst="0.0.0.0/0", gateway=topology.host_ip)
+        _sysctl("net/ipv4/ip_forward", "1")
+        # Replies of a service may come back by another way than the packet went; loose is enough here.
+        _sysctl("net/ipv4/conf/all/rp_filter", "0")
+        _sysctl(f"net/ipv4/conf/{LINK}/arp_notify", "1")
+
+    netns.inside(path, inner)
+
+
+def set_link(cluster: str, member: str, *, up: bool) -> None:
+    """Plug or unplug a node's cable."""
+    with IPRoute() as ip:
+        for index in ip.link_lookup(ifname=link_name(cluster, member)):
+            ip.link("set", index=index, state="up" if up else "down")
+
+
+def remove(cluster: str, members: Iterable[str], unroutable: Sequence[str], *, last: bool) -> None:
+    """Remove every trace. ``last``: no other cluster needs the unreachable routes any more."""
+    for member in members:
+        netns.remove(namespace(cluster, member))
+    with IPRoute() as ip:
+        names = [bridge_name(cluster), *(link_name(cluster, m) for m in members)]
+        for name in names:
+            for index in ip.link_lookup(ifname=name):
+                _ignoring(ip.link, "del", index=index)
+        if last:
+            for cidr in unroutable:
+                _ignoring(ip.route, "del", dst=cidr, type=UNREACHABLE, proto=ROUTE_PROTOCOL)
+    hostnft.remove(cluster)
+
+
+def _ignoring(call: Any, *args: Any, **kwargs: Any) -> None:
+    """What is gone already is as good as removed."""
+    try:
+        call(*args, **kwargs)
+    except NetlinkError as error:
+        if error.code not in (2, 3, 19):  # ENOENT, ESRCH, ENODEV
+            raise
+
+
+def _sysctl(name: str, value: str) -> None:
+    path = Path("/proc/sys") / name
+    if path.exists() and path.read_text().strip() != value:
+        path.write_text(value)
