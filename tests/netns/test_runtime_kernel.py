@@ -159,7 +159,10 @@ async def test_users_mounts_and_the_pods_shared_memory(node: Node) -> None:
 async def test_a_terminal(node: Node) -> None:
     identity = await node.run("sleep", "1000")
     s = await node.runtime.exec_stream(
-        identity, ["sh", "-c", "read x; stty size; echo $TERM; exit 5"], tty=True, stdin=True
+        identity,
+        ["sh", "-c", "read x; until stty size | grep '33 99'; do :; done; echo $TERM; exit 5"],
+        tty=True,
+        stdin=True,
     )
     await s.resize(99, 33)
     await s.write(b"go\n")

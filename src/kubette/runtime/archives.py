@@ -24,7 +24,7 @@ _MANIFEST_LIMIT = 4 << 20
 _COMPRESSED: dict[bytes, Callable[[Path], IO[bytes]]] = {
     b"\x1f\x8b": lambda path: cast(IO[bytes], gzip.GzipFile(path)),
     b"BZh": lambda path: cast(IO[bytes], bz2.BZ2File(path)),
-    b"\xfd7zXZ\0": lambda path: cast(IO[bytes], lzma.LZMAFile(path)),
+    b"\xfd7zXZ\0": lambda path: cast(IO[bytes], lzma.LZMAFile(path)),  # noqa: SIM115
 }
 
 

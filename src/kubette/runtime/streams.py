@@ -22,6 +22,7 @@ from kubette.runtime.interface import RuntimeFailure
 
 _CHUNK = 32 * 1024
 _KILL_SECONDS = 5.0
+_RECHECK_SECONDS = 0.005
 _CONMON_STDERR = 3  # attach packets: 2 stdout, 3 stderr
 
 
@@ -107,15 +108,25 @@ class ExecStreams:
             asyncio.create_task(pump(2, self._process.stderr), name="exec-stderr"),
         ]
         try:
-            open_ends = 2
+            open_ends, held = 2, b""
             while open_ends:
-                number, data = await queue.get()
+                try:
+                    number, data = await asyncio.wait_for(queue.get(), _RECHECK_SECONDS if held else None)
+                except TimeoutError:
+                    number, data = 0, b""
+                runs = self._runs
+                if held and runs:
+                    yield 2, held
+                    held = b""
                 if not data:
-                    open_ends -= 1
-                elif number == 2 and not self._runs:
-                    self._note(data)  # the OCI runtime's own words: nothing has run yet
+                    open_ends -= 1 if number else 0
+                elif number == 2 and not runs:
+                    held += data  # whose words: the process', which has just started, or the OCI runtime's?
                 else:
                     yield number, data
+            self._failure = held
+            if held and self._runs:
+                yield 2, held
         finally:
             for task in pumps:
                 task.cancel()
