@@ -12,7 +12,7 @@ import logging
 import os
 import signal
 from collections.abc import Callable, Coroutine, Iterable
-from itertools import repeat
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +117,7 @@ async def keep_addons(client: Client, spec: ClusterSpec) -> None:
     from kubette import addons
 
     manifests = addons.manifests(spec.addons, cluster_ip=spec.dns_ip, domain=spec.domain)
-    for pause in (0.1, 0.5, *repeat(5.0)):
+    for pause in chain((0.1, 0.5), repeat(5.0)):
         try:
             return await apply(client, manifests)
         except errors.ApiError as error:

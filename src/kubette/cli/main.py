@@ -18,6 +18,7 @@ COMMANDS = {
     "kubeconfig": "kubette.cli.kubeconfig",
     "node": "kubette.cli.node",
     "image": "kubette.cli.image",
+    "ingress": "kubette.cli.ingress",
     "doctor": "kubette.cli.doctor",
     "version": "kubette.cli.version",
 }
