@@ -29,6 +29,9 @@ def exec_(name: str, data_root: Path, node: str, argv: tuple[str, ...]) -> None:
     from kubette.network import local, netns
 
     need_root()
+    argv = argv[1:] if argv[0] == "--" else argv
+    if not argv:
+        raise ClusterError("there is no command to run: kubette node exec NODE -- CMD")
     spec = lifecycle.require(name, data_root)
     if node not in spec.nodes:
         raise ClusterError(f"cluster {name} has no node {node!r}; it has {', '.join(spec.nodes)}")
