@@ -11,10 +11,16 @@ import logging
 import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from kubette.dns.config import DnsConfig
+
+if TYPE_CHECKING:
+    from kubette.client.config import ClientConfig
+
+_DEFAULT = DnsConfig()
 
 
 @click.command("dns")
@@ -22,12 +28,22 @@ from kubette.dns.config import DnsConfig
 @click.option("--domain", default="cluster.local", show_default=True, help="The cluster domain.")
 @click.option("--listen", multiple=True, help="Address for UDP and TCP; repeatable.  [default: all]")
 @click.option("--port", type=click.IntRange(0, 65535), default=53, show_default=True)
-@click.option("--status-port", type=click.IntRange(-1, 65535), default=8181, show_default=True,
-              help="HTTP port of /healthz, /readyz and /metrics; -1 for none.")
+@click.option(
+    "--status-port",
+    type=click.IntRange(-1, 65535),
+    default=8181,
+    show_default=True,
+    help="HTTP port of /healthz, /readyz and /metrics; -1 for none.",
+)
 @click.option("--cidr", multiple=True, help="Pod or service CIDR: its reverse names are ours alone; repeatable.")
 @click.option("--upstream", multiple=True, help="ADDRESS[:PORT] to ask for other names; repeatable.")
-@click.option("--resolv-conf", type=click.Path(path_type=Path), default="/etc/resolv.conf", show_default=True,
-              help="Where upstream servers are read from when none is given.")
+@click.option(
+    "--resolv-conf",
+    type=click.Path(path_type=Path),
+    default="/etc/resolv.conf",
+    show_default=True,
+    help="Where upstream servers are read from when none is given.",
+)
 @click.option("--ttl", type=click.IntRange(0, 3600), default=5, show_default=True, help="Seconds.")
 @click.option("-v", "--verbose", is_flag=True, help="Say what goes on.")
 def command(
@@ -42,13 +58,13 @@ def command(
         client = ClientConfig.load(kubeconfig)
         config = DnsConfig(
             domain=domain,
+            listen=listen or _DEFAULT.listen,
             port=port,
             status_port=status_port,
+            cidrs=cidr or _DEFAULT.cidrs,
             upstreams=tuple(_server(u) for u in upstream),
             resolv_conf=resolv_conf,
             ttl=ttl,
-            **({"listen": listen} if listen else {}),
-            **({"cidrs": cidr} if cidr else {}),
         )
         asyncio.run(_serve(client, config))
     except (ConfigError, ValueError) as error:
@@ -57,12 +73,10 @@ def command(
         raise click.ClickException(f"cannot serve: {error.strerror or error}") from error
 
 
-async def _serve(client: object, config: DnsConfig) -> None:
+async def _serve(client: ClientConfig, config: DnsConfig) -> None:
     from kubette import dns
-    from kubette.client.config import ClientConfig
     from kubette.client.reader import Reader
 
-    assert isinstance(client, ClientConfig)
     task = asyncio.current_task()
     assert task is not None
     stopped = False

@@ -19,6 +19,7 @@ COMMANDS = {
     "node": "kubette.cli.node",
     "image": "kubette.cli.image",
     "ingress": "kubette.cli.ingress",
+    "dns": "kubette.cli.dns",
     "doctor": "kubette.cli.doctor",
     "version": "kubette.cli.version",
 }
@@ -40,3 +41,7 @@ class Commands(click.Group):
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """A whole Kubernetes in one pip install."""
+
+
+if __name__ == "__main__":  # local images run it so
+    main()
