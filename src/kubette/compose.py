@@ -119,7 +119,8 @@ async def keep_addons(client: Client, spec: ClusterSpec) -> None:
     manifests = addons.manifests(spec.addons, cluster_ip=spec.dns_ip, domain=spec.domain)
     for pause in chain((0.1, 0.5), repeat(5.0)):
         try:
-            return await apply(client, manifests)
+            await apply(client, manifests)
+            break
         except errors.ApiError as error:
             log.warning("add-ons: %s; again in %.1f s", error, pause)
         await asyncio.sleep(pause)

@@ -115,8 +115,9 @@ async def test_ones_own_writes_are_seen_at_once_and_only_once() -> None:
     assert told == [("a", None, "6"), ("b", None, "7")]
     again = Script([], [[("ADDED", pod("b", 7)), ("MODIFIED", pod("b", 8))]])
     informer._client = again
+    changed = asyncio.Event()
+    informer.subscribe(lambda key, old, new: changed.set() if old is not None else None)
     task = asyncio.create_task(informer.run(), name="informer")
-    while told[-1] != ("b", "7", "8"):
-        await asyncio.sleep(0)
+    await asyncio.wait_for(changed.wait(), 5)
     task.cancel()
-    assert len(told) == 3
+    assert told[2:] == [("b", "7", "8")]

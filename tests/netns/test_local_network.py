@@ -1,0 +1,119 @@
+"""A local cluster's network, made in a throwaway namespace that plays the host."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pyroute2 import IPRoute
+
+from kubette.network import announce, local, netns, peers
+
+CLUSTER = f"t{os.getpid()}"
+CIDRS = ("10.42.0.0/16", "10.43.0.0/16")
+TOPOLOGY = local.Topology(
+    CLUSTER, "172.29.7.0/24", {"": "172.29.7.2", "node-1": "172.29.7.11", "node-2": "172.29.7.12"}, CIDRS
+)
+
+
+@pytest.fixture
+def host() -> Iterator[Path]:
+    path = Path(f"/run/netns/kbt-test-{os.getpid()}-host")
+    netns.create(path)
+    netns.inside(path, _loopback)
+    yield path
+    netns.inside(path, lambda: local.remove(CLUSTER, TOPOLOGY.members, CIDRS, last=True))
+    netns.remove(path)
+
+
+def _loopback() -> None:
+    with IPRoute() as ip:
+        ip.link("set", index=1, state="up")
+
+
+def _run(*argv: str) -> str:
+    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+
+
+def test_members_reach_one_another_and_the_host_and_removal_leaves_nothing(host: Path) -> None:
+    netns.inside(host, lambda: local.build(TOPOLOGY))
+    netns.inside(host, lambda: local.build(TOPOLOGY))  # again: nothing changes
+    node = local.namespace(CLUSTER, "node-1")
+    for address in ("172.29.7.1", "172.29.7.2", "172.29.7.12"):
+        netns.inside(node, lambda a=address: _run("ping", "-c1", "-W2", a))  # type: ignore[misc]
+    routes = netns.inside(host, lambda: _run("ip", "route"))
+    assert "unreachable 10.42.0.0/16" in routes and "unreachable 10.43.0.0/16" in routes
+    assert f"table ip kubette-{CLUSTER}" in netns.inside(host, lambda: _run("nft", "list", "tables"))
+    netns.inside(host, lambda: local.remove(CLUSTER, TOPOLOGY.members, CIDRS, last=True))
+    assert netns.inside(host, lambda: _run("ip", "route")) == ""
+    assert netns.inside(host, lambda: _run("nft", "list", "ruleset")) == ""
+    assert netns.inside(host, lambda: [name for _, name in socket.if_nameindex()]) == ["lo"]
+    assert not node.exists()
+    netns.inside(host, lambda: local.remove(CLUSTER, TOPOLOGY.members, CIDRS, last=True))  # nothing there: fine
+
+
+def test_a_route_of_the_hosts_own_is_left_alone(host: Path) -> None:
+    def story() -> str:
+        _run("ip", "link", "add", "up0", "type", "bridge")
+        _run("ip", "addr", "add", "10.42.9.1/24", "dev", "up0")
+        _run("ip", "link", "set", "up0", "up")
+        local.build(TOPOLOGY)
+        return _run("ip", "route")
+
+    routes = netns.inside(host, story)
+    assert "unreachable 10.42.0.0/16" not in routes
+    assert "unreachable 10.43.0.0/16" in routes
+
+
+def test_a_free_subnet_overlaps_neither_routes_nor_other_clusters(host: Path) -> None:
+    def story() -> str:
+        _run("ip", "link", "add", "up0", "type", "bridge")
+        _run("ip", "addr", "add", "172.29.0.9/23", "dev", "up0")
+        _run("ip", "link", "set", "up0", "up")
+        return local.free_subnet(["172.29.2.0/24"])
+
+    assert netns.inside(host, story) == "172.29.3.0/24"
+
+
+def test_peer_routes_come_and_go(host: Path) -> None:
+    netns.inside(host, lambda: local.build(TOPOLOGY))
+    node = local.namespace(CLUSTER, "node-1")
+
+    def story() -> list[str]:
+        out = []
+        for wanted in ({"10.42.1.0/24": "172.29.7.12"}, {"10.42.2.0/24": "172.29.7.12"}, {}):
+            peers.apply(wanted)
+            out.append(_run("ip", "route", "show", "proto", str(peers.ROUTE_PROTOCOL)).strip())
+        return out
+
+    assert netns.inside(node, story) == [
+        "10.42.1.0/24 via 172.29.7.12 dev eth0",
+        "10.42.2.0/24 via 172.29.7.12 dev eth0",
+        "",
+    ]
+
+
+def test_a_load_balancer_address_that_moves_is_found_at_its_new_node(host: Path) -> None:
+    netns.inside(host, lambda: local.build(TOPOLOGY))
+    first, second = (local.namespace(CLUSTER, n) for n in ("node-1", "node-2"))
+    address = "172.29.7.200"
+    reach = ("ping", "-c1", "-W2", address)
+    netns.inside(first, lambda: announce.apply("eth0", {address}, None, ("172.29.7.11",)))
+    netns.inside(host, lambda: _run(*reach))
+    netns.inside(first, lambda: announce.apply("eth0", (), None, ("172.29.7.11",)))
+    netns.inside(second, lambda: announce.apply("eth0", {address}, None, ("172.29.7.12",)))
+    netns.inside(host, lambda: _run(*reach))  # the neighbour entry was replaced: gratuitous ARP
+
+
+def test_only_the_addresses_of_a_node_that_goes_move() -> None:
+    nodes = ["node-1", "node-2", "node-3"]
+    addresses = [f"172.29.7.{i}" for i in range(200, 250)]
+    before = {a: announce.announcer(a, nodes) for a in addresses}
+    after = {a: announce.announcer(a, nodes[:2]) for a in addresses}
+    assert all(after[a] == before[a] for a in addresses if before[a] != "node-3")
+    assert set(before.values()) == set(nodes)
+    assert announce.announcer("172.29.7.200", []) is None

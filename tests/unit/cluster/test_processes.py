@@ -1,0 +1,46 @@
+"""Telling our processes from others that have their pid, and ending them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from kubette.cluster import processes, ready
+
+_STUBBORN = "import signal, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); signal.pause()"
+
+
+def test_a_pid_is_ours_only_with_its_start_time(tmp_path: Path) -> None:
+    file = tmp_path / "x.pid"
+    processes.record(file)
+    assert processes.recorded(file) == os.getpid()
+    pid, ticks = file.read_text().split()
+    file.write_text(f"{pid} {int(ticks) + 1}\n")
+    assert processes.recorded(file) is None
+    file.write_text("nonsense")
+    assert processes.recorded(file) is None
+    assert processes.recorded(tmp_path / "missing") is None
+
+
+def test_what_ignores_sigterm_is_killed() -> None:
+    child = subprocess.Popen([sys.executable, "-c", _STUBBORN], stdout=subprocess.PIPE)
+    assert child.stdout is not None and child.stdout.readline()
+    started = time.monotonic()
+    processes.end([child.pid], 0.05)
+    assert time.monotonic() - started < 4
+    assert child.wait() == -9
+    child.stdout.close()
+    processes.end([child.pid], 0.05)  # gone: nothing to do
+
+
+def test_a_dns_answer_is_told_from_a_refusal() -> None:
+    question = ready.query("kubernetes.default.svc.cluster.local")
+    assert question[12:23] == b"\x0akubernetes"
+    good = question[:2] + b"\x84\x00\0\x01\0\x01\0\0\0\0"
+    assert ready.answered(question, good)
+    assert not ready.answered(question, question[:2] + b"\x84\x03\0\x01\0\0\0\0\0\0"), "NXDOMAIN"
+    assert not ready.answered(question, b"zz" + good[2:]), "of another question"
+    assert not ready.answered(question, good[:5])
