@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 from kubette.cluster.spec import ClusterError
 
 Document = dict[str, Any]
+_LOCK_SECONDS = 5.0
 _SECTIONS = ("clusters", "users", "contexts")
 
 
@@ -90,10 +91,18 @@ def _write(path: Path, document: Document) -> None:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Held on the directory: no lock file is left behind."""
-    fd = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    """By ``FILE.lock``, as kubectl and client-go lock it (client-go's ``clientcmd.lockFile``)."""
+    lock = path.with_name(path.name + ".lock")
+    deadline = time.monotonic() + _LOCK_SECONDS
+    while True:
+        try:
+            os.close(os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            break
+        except FileExistsError:
+            if time.monotonic() > deadline:
+                raise ClusterError(f"kubeconfig {path} is locked; if nobody is writing to it, remove {lock}") from None
+            time.sleep(0.02)
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
         yield
     finally:
-        os.close(fd)
+        lock.unlink()

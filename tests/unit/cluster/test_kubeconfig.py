@@ -65,3 +65,11 @@ def test_what_is_no_kubeconfig_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(ClusterError, match="is no kubeconfig"):
         kubeconfig.add(path, ours())
     assert path.read_text() == "- a\n"
+
+
+def test_a_lock_that_another_holds_is_waited_for_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kubeconfig, "_LOCK_SECONDS", 0.0)
+    (tmp_path / "config.lock").touch()
+    with pytest.raises(ClusterError, match=r"config\.lock"):
+        kubeconfig.add(tmp_path / "config", ours())
+    assert not (tmp_path / "config").exists()
