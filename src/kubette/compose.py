@@ -11,32 +11,33 @@ import contextlib
 import logging
 import os
 import signal
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from dataclasses import dataclass
 from itertools import chain, repeat
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from kubette.api import errors
-from kubette.api.kinds import by_kind
-from kubette.client.config import ClientConfig
+from kubette.api.kinds import by_kind, resource
+from kubette.client.config import ClientConfig, ConfigError
 from kubette.client.http import Client
-from kubette.cluster.spec import ClusterSpec
+from kubette.client.informer import Informer
+from kubette.cluster.spec import ClusterError, ClusterSpec
+
+if TYPE_CHECKING:
+    from kubette.agent import AgentConfig
 
 log = logging.getLogger(__name__)
 
+# A local cluster finds out sooner than upstream's 40 s that a node has gone, and replaces its pods sooner than
+# after 300 s: its nodes share one machine, and somebody is watching.
 NODE_LEASE_SECONDS, NODE_RENEW_SECONDS, NODE_GRACE_SECONDS = 8, 2.0, 8.0
+TOLERATION_SECONDS = 10
 LINK = "eth0"
 
 
-def _config(spec: ClusterSpec, identity: str) -> ClientConfig:
-    """A client of the local cluster with one of the identities in its PKI directory."""
-    pki = spec.pki_dir
-    return ClientConfig(
-        server=spec.server_url,
-        ca=(pki / "ca.crt").read_text(),
-        cert=(pki / f"{identity}.crt").read_text(),
-        key=(pki / f"{identity}.key").read_text(),
-    )
+# ---- running -------------------------------------------------------------------------------------------
 
 
 def _run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -56,25 +57,96 @@ def _run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
         runner.run(until_signal())
 
 
+def foreground(kubeconfig: Path | None, component: Callable[[Client], Awaitable[None]]) -> None:
+    """Run one component against the cluster of a kubeconfig until it is told to stop."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+
+    async def main() -> None:
+        try:
+            config = ClientConfig.load(kubeconfig)
+        except ConfigError as error:
+            raise ClusterError(str(error)) from error
+        async with Client(config) as client:
+            await component(client)
+
+    _run(main)
+
+
 def serve(spec: ClusterSpec, notify: int = -1) -> None:
-    """The control plane: API server, controllers, scheduler, add-ons. Writes a line to ``notify`` when it serves."""
-    _run(lambda: control_plane(spec, notify))
+    """A local cluster's control plane. Writes a line to ``notify`` when the API answers."""
+
+    def served() -> None:
+        if notify >= 0:
+            with contextlib.suppress(OSError):
+                os.write(notify, b"api\n")
+            os.close(notify)
+
+    plane = ControlPlane(
+        pki=spec.pki_dir,
+        data_dir=spec.data_dir / "server",
+        url=spec.server_url,
+        pod_cidr=spec.pod_cidr,
+        service_cidr=spec.service_cidr,
+        domain=spec.domain,
+        load_balancer_pool=spec.load_balancer_pool,
+        grace_seconds=NODE_GRACE_SECONDS,
+        toleration_seconds=TOLERATION_SECONDS,
+        addons=tuple(spec.addons),
+        dns_ip=spec.dns_ip,
+        routes_to_pods=True,
+    )
+    _run(lambda: control_plane(plane, served))
+
+
+def serve_control_plane(data_dir: Path, url: str, pod_cidr: str, service_cidr: str, pool: str) -> None:
+    """A control plane by itself, in the foreground."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    plane = ControlPlane(data_dir / "pki", data_dir, url, pod_cidr, service_cidr, load_balancer_pool=pool)
+    _run(lambda: control_plane(plane))
 
 
 def serve_node(spec: ClusterSpec, node: str) -> None:
-    """A node: agent, service proxy and its part in the node network; in the node's network namespace."""
-    _run(lambda: node_components(spec, node))
+    """A local cluster's node: agent, service proxy and the node network; in the node's network namespace."""
+    _run(lambda: local_node(spec, node))
 
 
-async def control_plane(spec: ClusterSpec, notify: int = -1) -> None:
+# ---- control plane -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ControlPlane:
+    """What API server, controllers and scheduler of one cluster are told, in one place. ``pki`` is the directory."""
+
+    pki: Path
+    data_dir: Path
+    url: str
+    pod_cidr: str
+    service_cidr: str
+    domain: str = "cluster.local"
+    load_balancer_pool: str = ""
+    grace_seconds: float = 40.0
+    toleration_seconds: int = 300
+    addons: tuple[str, ...] = ()
+    dns_ip: str = ""
+    routes_to_pods: bool = False  # this network namespace is ours: routes to the nodes' pods belong into it
+
+
+def identity(pki: Path, url: str, name: str) -> ClientConfig:
+    """A client with one of the identities in a PKI directory."""
+    ca, cert, key = (pki / file for file in ("ca.crt", f"{name}.crt", f"{name}.key"))
+    return ClientConfig(url, ca.read_text(), cert.read_text(), key.read_text())
+
+
+async def control_plane(plane: ControlPlane, served: Callable[[], None] = lambda: None) -> None:
+    """Until cancelled. ``served`` is called when the API answers."""
     from kubette import controllers, scheduler
     from kubette.agent import neighbours
     from kubette.apiserver.config import ServerConfig
     from kubette.apiserver.server import run as run_server
 
-    pki = spec.pki_dir
-    config = ServerConfig(
-        data_dir=spec.data_dir / "server",
+    pki, where = plane.pki, urlsplit(plane.url)
+    server = ServerConfig(
+        data_dir=plane.data_dir,
         ca_cert=pki / "ca.crt",
         ca_key=pki / "ca.key",
         server_cert=pki / "server.crt",
@@ -82,41 +154,41 @@ async def control_plane(spec: ClusterSpec, notify: int = -1) -> None:
         sa_signing_key=pki / "sa.key",
         kubelet_client_cert=pki / "kubelet-client.crt",
         kubelet_client_key=pki / "kubelet-client.key",
-        address=spec.control_plane_ip,
-        port=spec.api_port,
-        service_cidr=spec.service_cidr,
-        dns_domain=spec.domain,
+        address=where.hostname or "",
+        port=where.port or 6443,
+        service_cidr=plane.service_cidr,
+        dns_domain=plane.domain,
+        toleration_seconds=plane.toleration_seconds,
     )
-    controllers_config = controllers.ControllersConfig(
+    control = controllers.ControllersConfig(
         root_ca=(pki / "ca.crt").read_text(),
-        pod_cidrs=(spec.pod_cidr,),
-        load_balancer_pool=(spec.load_balancer_pool,),
-        node_grace_seconds=NODE_GRACE_SECONDS,
+        pod_cidrs=(plane.pod_cidr,),
+        load_balancer_pool=(plane.load_balancer_pool,) if plane.load_balancer_pool else (),
+        node_grace_seconds=plane.grace_seconds,
     )
     ready = asyncio.Event()
     async with contextlib.AsyncExitStack() as stack:
         group = await stack.enter_async_context(asyncio.TaskGroup())
-        group.create_task(run_server(config, ready), name="apiserver")
+        group.create_task(run_server(server, ready), name="apiserver")
         await ready.wait()
-        if notify >= 0:
-            with contextlib.suppress(OSError):
-                os.write(notify, b"api\n")
-            os.close(notify)
-        manager = await stack.enter_async_context(Client(_config(spec, "controller-manager")))
-        binder = await stack.enter_async_context(Client(_config(spec, "scheduler")))
-        admin = await stack.enter_async_context(Client(_config(spec, "admin")))
-        group.create_task(controllers.run(manager, controllers_config), name="controllers")
+        served()
+        manager, binder, admin = [
+            await stack.enter_async_context(Client(identity(pki, plane.url, name)))
+            for name in ("controller-manager", "scheduler", "admin")
+        ]
+        group.create_task(controllers.run(manager, control), name="controllers")
         group.create_task(scheduler.run(binder, scheduler.SchedulerConfig()), name="scheduler")
-        group.create_task(neighbours.keep_routes(manager), name="pod-routes")
-        group.create_task(keep_addons(admin, spec), name="addons")
+        if plane.routes_to_pods:
+            group.create_task(neighbours.keep_routes(manager), name="pod-routes")
+        group.create_task(keep_addons(admin, plane), name="addons")
         await asyncio.Event().wait()
 
 
-async def keep_addons(client: Client, spec: ClusterSpec) -> None:
+async def keep_addons(client: Client, plane: ControlPlane) -> None:
     """Create the packaged add-ons, or bring them up to date; tried again until it works."""
     from kubette import addons
 
-    manifests = addons.manifests(spec.addons, cluster_ip=spec.dns_ip, domain=spec.domain)
+    manifests = addons.manifests(plane.addons, cluster_ip=plane.dns_ip, domain=plane.domain)
     for pause in chain((0.1, 0.5), repeat(5.0)):
         try:
             await apply(client, manifests)
@@ -140,73 +212,91 @@ async def apply(client: Client, manifests: Iterable[dict[str, Any]]) -> None:
             await client.patch(kind, meta["name"], obj, meta.get("namespace"), type="strategic")
 
 
-async def node_components(spec: ClusterSpec, node: str) -> None:
-    from kubette import agent, proxy
-    from kubette.agent import neighbours
-    from kubette.api.kinds import resource
-    from kubette.client.informer import Informer
-    from kubette.network import hostnft
-    from kubette.network.hostports import HostPorts
-    from kubette.network.pods import PodNetwork
-    from kubette.nft.socket import Kernel
-    from kubette.runtime.images import ImageStore
-    from kubette.runtime.oci import OciRuntime
+# ---- nodes ---------------------------------------------------------------------------------------------
 
-    address = spec.nodes[node]
-    pki = spec.pki_dir
-    agent_config = agent.AgentConfig(
-        node_name=node,
+
+async def local_node(spec: ClusterSpec, name: str) -> None:
+    """A node of a local cluster. Until cancelled; pods go on running then."""
+    from kubette import agent, proxy
+
+    address, pki = spec.nodes[name], spec.pki_dir
+    config = agent.AgentConfig(
+        node_name=name,
         node_ips=(address,),
         cluster=spec.name,
-        data_dir=spec.node_data(node),
-        run_dir=spec.node_run(node),
+        data_dir=spec.node_data(name),
+        run_dir=spec.node_run(name),
         ca_cert=pki / "ca.crt",
-        tls_cert=pki / f"node-{node}-server.crt",
-        tls_key=pki / f"node-{node}-server.key",
+        tls_cert=pki / f"node-{name}-server.crt",
+        tls_key=pki / f"node-{name}-server.key",
         cluster_dns=(spec.dns_ip,),
         cluster_domain=spec.domain,
         resolv_conf=Path(spec.resolv_conf),
         lease_seconds=NODE_LEASE_SECONDS,
         lease_renew_seconds=NODE_RENEW_SECONDS,
     )
-    images = ImageStore(spec.images_dir)
-    runtime = OciRuntime(node, spec.name, agent_config.data_dir, agent_config.run_dir, images)
-    hostnft.egress(address, (spec.pod_cidr,))
-    host_ports = HostPorts.open(Kernel(), (address,))
-    host_ports.live.watch(asyncio.get_running_loop())
 
-    async with contextlib.AsyncExitStack() as stack:
-        kubelet = await stack.enter_async_context(Client(_config(spec, f"node-{node}")))
-        proxying = await stack.enter_async_context(Client(_config(spec, "proxy")))
-        group = await stack.enter_async_context(asyncio.TaskGroup())
-        running = agent.run(kubelet, agent_config, runtime, images, PodNetwork(address), host_ports=host_ports)
+    async def serve_services(client: Client) -> None:
+        """As soon as the node's own pod range is known: the proxy tells local pods by it."""
+        cidrs = await pod_cidrs(client, name)
+        services, cluster = (spec.service_cidr,), (spec.pod_cidr,)
+        await proxy.run(client, proxy.ProxyConfig(name, (address,), cidrs, services, cluster))
+
+    async with (
+        Client(identity(pki, spec.server_url, f"node-{name}")) as kubelet,
+        Client(identity(pki, spec.server_url, "proxy")) as proxying,
+        asyncio.TaskGroup() as group,
+    ):
+        group.create_task(node(kubelet, config, spec.images_dir, spec.pod_cidr, LINK), name="node")
+        group.create_task(serve_services(proxying), name="proxy")
+
+
+async def node(client: Client, config: AgentConfig, images_dir: Path, cluster_cidr: str, link: str) -> None:
+    """An agent with everything that it runs on, and the node's part in the network between nodes."""
+    from kubette import agent
+    from kubette.agent import neighbours
+    from kubette.network import hostnft
+    from kubette.network.pods import PodNetwork
+    from kubette.runtime.images import ImageStore
+    from kubette.runtime.oci import OciRuntime
+
+    address = config.node_ips[0]
+    images = ImageStore(images_dir)
+    runtime = OciRuntime(config.node_name, config.cluster, config.data_dir, config.run_dir, images)
+    hostnft.egress(address, (cluster_cidr,))
+    async with host_ports(address) as ports, asyncio.TaskGroup() as group:
+        running = agent.run(client, config, runtime, images, PodNetwork(address), host_ports=ports)
         group.create_task(running, name="agent")
-        group.create_task(neighbours.keep(kubelet, node, address, LINK), name="neighbours")
+        group.create_task(neighbours.keep(client, config.node_name, address, link), name="neighbours")
 
-        async def serve_services() -> None:
-            """As soon as the node's own pod range is known: the proxy tells local pods by it."""
-            own: Informer[tuple[str, ...]] = Informer(
-                proxying,
-                resource("nodes"),
-                field_selector=f"metadata.name={node}",
-                transform=lambda n: tuple((n.get("spec") or {}).get("podCIDRs") or ()),
-            )
-            known: asyncio.Future[tuple[str, ...]] = asyncio.get_running_loop().create_future()
-            own.subscribe(lambda key, old, new: known.set_result(new) if new and not known.done() else None)
-            following = asyncio.create_task(own.run(), name="informer-own-node")
-            try:
-                cidrs = await known
-            finally:
-                following.cancel()
-            await proxy.run(
-                proxying,
-                proxy.ProxyConfig(
-                    node_name=node,
-                    node_ips=(address,),
-                    pod_cidrs=cidrs,
-                    service_cidrs=(spec.service_cidr,),
-                    cluster_cidrs=(spec.pod_cidr,),
-                ),
-            )
 
-        group.create_task(serve_services(), name="proxy")
+@contextlib.asynccontextmanager
+async def host_ports(address: str) -> AsyncIterator[Any]:
+    """The node's table of host ports, repaired when others meddle."""
+    from kubette.network.hostports import HostPorts
+    from kubette.nft.socket import Kernel
+
+    kernel = Kernel()
+    try:
+        ports = HostPorts.open(kernel, (address,))
+        ports.live.watch(asyncio.get_running_loop())
+        yield ports
+    finally:
+        kernel.close()
+
+
+async def pod_cidrs(client: Client, name: str) -> tuple[str, ...]:
+    """The node's pod CIDRs, as soon as the controllers have given it some."""
+    own: Informer[tuple[str, ...]] = Informer(
+        client,
+        resource("nodes"),
+        field_selector=f"metadata.name={name}",
+        transform=lambda n: tuple((n.get("spec") or {}).get("podCIDRs") or ()),
+    )
+    known: asyncio.Future[tuple[str, ...]] = asyncio.get_running_loop().create_future()
+    own.subscribe(lambda key, old, new: known.set_result(new) if new and not known.done() else None)
+    following = asyncio.create_task(own.run(), name="informer-own-node")
+    try:
+        return await known
+    finally:
+        following.cancel()

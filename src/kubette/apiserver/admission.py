@@ -19,7 +19,6 @@ from kubette.store import Store
 Object = dict[str, Any]
 TOKEN_DIRECTORY = "/var/run/secrets/kubernetes.io/serviceaccount"
 _TOKEN_SECONDS = 3607
-_TOLERATION_SECONDS = 300
 _TAINTS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 #: Reviews and the like: asked in a namespace, stored nowhere.
 _NOT_STORED = frozenset({"localsubjectaccessreviews.authorization.k8s.io"})
@@ -27,14 +26,14 @@ _SYSTEM_PRIORITIES = {"system-cluster-critical": 2000000000, "system-node-critic
 _ACCOUNT_TRIES, _ACCOUNT_WAIT = 10, 0.1
 
 
-def admit_create(kind: Kind, namespace: str, obj: Object, reader: Reader) -> None:
-    """Check and complete a new object. Raises an ApiError."""
+def admit_create(kind: Kind, namespace: str, obj: Object, reader: Reader, toleration_seconds: int = 300) -> None:
+    """Check and complete a new object. ``toleration_seconds``: of pods for a lost node. Raises an ApiError."""
     if kind.namespaced and kind.group_resource not in _NOT_STORED:
         _namespace_lifecycle(kind, namespace, obj, reader)
     if kind.group_resource == "pods":
         _service_account(namespace, obj, reader)
         _priority(obj, reader)
-        _tolerations(obj)
+        _tolerations(obj, toleration_seconds)
 
 
 def _namespace_lifecycle(kind: Kind, namespace: str, obj: Object, reader: Reader) -> None:
@@ -164,7 +163,7 @@ def _priority(pod: Object, reader: Reader) -> None:
     spec.setdefault("preemptionPolicy", (chosen or {}).get("preemptionPolicy") or "PreemptLowerPriority")
 
 
-def _tolerations(pod: Object) -> None:
+def _tolerations(pod: Object, seconds: int) -> None:
     spec = pod.get("spec")
     if not isinstance(spec, dict):
         return
@@ -172,7 +171,7 @@ def _tolerations(pod: Object) -> None:
     for taint in _TAINTS:
         if not any(_tolerates(t, taint) for t in tolerations):
             tolerations.append(
-                {"key": taint, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": _TOLERATION_SECONDS}
+                {"key": taint, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": seconds}
             )
     spec["tolerations"] = tolerations
 

@@ -76,11 +76,12 @@ async def ensure_service(objects: Objects, config: ServerConfig) -> None:
         "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": labelled, "addressType": family,
         "endpoints": [{"addresses": [address], "conditions": {"ready": True}}], "ports": [port],
     }  # fmt: skip
-    written = [
-        _ensure(objects, resource("services"), service, ()),
-        _ensure(objects, resource("endpoints"), endpoints, ("subsets",)),
-        _ensure(objects, resource(_SLICES), piece, ("endpoints", "ports")),
-    ]
+    written = [_ensure(objects, resource("services"), service, ())]
+    if not ipaddress.ip_address(address).is_loopback:  # an address that means something else in every pod
+        written += [
+            _ensure(objects, resource("endpoints"), endpoints, ("subsets",)),
+            _ensure(objects, resource(_SLICES), piece, ("endpoints", "ports")),
+        ]
     for one in written:
         if one is not None:
             await one.finish()

@@ -27,6 +27,7 @@ class ServerConfig:
     dns_domain: str = "cluster.local"
     node_port_range: tuple[int, int] = (30000, 32767)
     kubelet_port: int = 10250
+    toleration_seconds: int = 300  # for which pods stay on a node that is lost, unless they say otherwise
 
     @property
     def issuer(self) -> str:

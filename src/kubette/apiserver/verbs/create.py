@@ -40,7 +40,7 @@ def admit(call: Call, ctx: Context) -> writes.Admit:
     """Admission of a create, as ``writes`` takes it."""
 
     def run(obj: Object, old: Object | None) -> None:
-        admission.admit_create(call.kind, call.namespace, obj, call.app.objects)
+        admission.admit_create(call.kind, call.namespace, obj, call.app.objects, call.app.config.toleration_seconds)
 
     return run
 
