@@ -135,7 +135,12 @@ def reverse_zones(cidr: str) -> list[bytes]:
 
 def dashed(ip: bytes) -> str:
     """``10-42-0-7``: the name of an endpoint or pod that has no other."""
-    return socket.inet_ntop(_family(ip), ip).replace(".", "-").replace(":", "-")
+    if len(ip) == 4:
+        return socket.inet_ntop(socket.AF_INET, ip).replace(".", "-")
+    text = socket.inet_ntop(socket.AF_INET6, ip)
+    if "." in text:  # ::ffff:192.0.2.1
+        text = ":".join(ip.hex()[i : i + 4] for i in range(0, 32, 4))
+    return text.replace(":", "-")
 
 
 def undashed(label: str) -> bytes:
@@ -143,10 +148,6 @@ def undashed(label: str) -> bytes:
     if label.count("-") == 3 and "--" not in label and (ip := packed(label.replace("-", "."))):
         return ip
     return packed(label.replace("-", ":"))
-
-
-def _family(ip: bytes) -> int:
-    return socket.AF_INET if len(ip) == 4 else socket.AF_INET6
 
 
 def _address_type(ip: bytes) -> int:

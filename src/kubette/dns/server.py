@@ -160,5 +160,7 @@ class Server:
                     await writer.drain()
         except (OSError, EOFError, TimeoutError):
             return
+        except asyncio.CancelledError:  # close(): asyncio's streams would report it as a fault
+            return
         finally:
             writer.close()

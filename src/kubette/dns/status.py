@@ -65,7 +65,7 @@ class StatusServer:
                     + (body if method != "HEAD" else b"")
                 )
                 await writer.drain()
-        except (OSError, EOFError, TimeoutError, asyncio.LimitOverrunError):
+        except (OSError, EOFError, TimeoutError, asyncio.LimitOverrunError, asyncio.CancelledError):
             pass
         finally:
             writer.close()
