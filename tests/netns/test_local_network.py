@@ -26,7 +26,7 @@ def host() -> Iterator[Path]:
     netns.create(path)
     netns.inside(path, _loopback)
     yield path
-    netns.inside(path, lambda: local.remove(CLUSTER, TOPOLOGY.members, CIDRS, last=True))
+    netns.inside(path, lambda: local.remove(CLUSTER, TOPOLOGY.members, CIDRS))
     netns.remove(path)
 
 
@@ -48,12 +48,12 @@ def test_members_reach_one_another_and_the_host_and_removal_leaves_nothing(host:
     routes = netns.inside(host, lambda: _run("ip", "route"))
     assert "unreachable 10.42.0.0/16" in routes and "unreachable 10.43.0.0/16" in routes
     assert f"table ip kubette-{CLUSTER}" in netns.inside(host, lambda: _run("nft", "list", "tables"))
-    netns.inside(host, lambda: local.remove(CLUSTER, TOPOLOGY.members, CIDRS, last=True))
+    netns.inside(host, lambda: local.remove(CLUSTER, TOPOLOGY.members, CIDRS))
     assert netns.inside(host, lambda: _run("ip", "route")) == ""
     assert netns.inside(host, lambda: _run("nft", "list", "ruleset")) == ""
     assert netns.inside(host, lambda: [name for _, name in socket.if_nameindex()]) == ["lo"]
     assert not node.exists()
-    netns.inside(host, lambda: local.remove(CLUSTER, TOPOLOGY.members, CIDRS, last=True))  # nothing there: fine
+    netns.inside(host, lambda: local.remove(CLUSTER, TOPOLOGY.members, CIDRS))  # nothing there: fine
 
 
 def test_a_route_of_the_hosts_own_is_left_alone(host: Path) -> None:

@@ -15,13 +15,23 @@ from kubette.cluster.spec import DATA_ROOT, DEFAULT_NAME, ClusterError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-name_option = click.option("--name", default=DEFAULT_NAME, show_default=True, metavar="N", help="The cluster's name.")
+name_option = click.option(
+    "--name",
+    default=DEFAULT_NAME,
+    show_default=True,
+    show_envvar=True,
+    envvar="KUBETTE_NAME",
+    metavar="N",
+    help="The cluster's name.",
+)
 data_dir_option = click.option(
     "--data-dir",
     "data_root",
     type=click.Path(file_okay=False, path_type=Path),
     default=DATA_ROOT,
     show_default=True,
+    show_envvar=True,
+    envvar="KUBETTE_DATA_DIR",
     help="Where clusters keep their data.",
 )
 kubeconfig_option = click.option(

@@ -21,6 +21,7 @@ from kubette.cluster.spec import ClusterError, ClusterSpec
 Progress = Callable[[str], None]
 _READY_SECONDS = 120.0
 _STOP_SECONDS = 12.0
+_LOCK = Path("/run/kubette.lock")  # stays: to remove a lock is a race
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Options:
 
 def up(name: str, data_root: Path, options: Options, progress: Progress = lambda line: None) -> ClusterSpec:
     """Start the cluster, or what is missing of it; returns when it is ready (or, without ``wait``, serves)."""
-    with _locked(data_root):
+    with _locked():
         stored = specs.load(name, data_root)
         spec = stored or _new(name, data_root, options)
         _check_unchanged(spec, options)
@@ -156,11 +157,18 @@ def stop(spec: ClusterSpec) -> None:
     members = ("", *spec.nodes)
     leftovers = processes.in_namespaces(local.namespace(spec.name, member) for member in members)
     processes.end(leftovers, 0.0)
-    others = [s for s in specs.known(spec.data_root) if s.name != spec.name and exists(s)]
-    local.remove(spec.name, members, (spec.pod_cidr, spec.service_cidr), last=not others)
+    last = not any(local.namespace(name).exists() for name in _others(spec))
+    local.remove(spec.name, members, (spec.pod_cidr, spec.service_cidr), last=last)
     shutil.rmtree(spec.run_dir, ignore_errors=True)
     with contextlib.suppress(OSError):
         specs.RUN_ROOT.rmdir()
+
+
+def _others(spec: ClusterSpec) -> list[str]:
+    """Other clusters that run on this machine, wherever they keep their data."""
+    with contextlib.suppress(FileNotFoundError):
+        return [entry.name for entry in specs.RUN_ROOT.iterdir() if entry.name != spec.name]
+    return []
 
 
 def _sweep(spec: ClusterSpec, sweep: Callable[[str, list[Path]], list[int]]) -> None:
@@ -177,7 +185,7 @@ def _end_components(spec: ClusterSpec) -> None:
 
 def down(name: str, data_root: Path, path: Path | None = None) -> bool:
     """Remove every trace of the cluster. False when there was none."""
-    with _locked(data_root):
+    with _locked():
         spec = specs.load(name, data_root)
         if spec is None:
             return False
@@ -191,13 +199,6 @@ def down(name: str, data_root: Path, path: Path | None = None) -> bool:
         marker.unlink()
         spec.data_dir.rmdir()
         return True
-
-
-def exists(spec: ClusterSpec) -> bool:
-    """Whether anything of the cluster is in the kernel."""
-    from kubette.network import local
-
-    return local.namespace(spec.name).exists()
 
 
 def node_stop(spec: ClusterSpec, node: str) -> None:
@@ -240,9 +241,9 @@ def require(name: str, data_root: Path) -> ClusterSpec:
 
 @contextlib.contextmanager
 def _locked(data_root: Path) -> Iterator[None]:
-    """One cluster comes or goes at a time: subnets and routes are shared."""
+    """One cluster comes or goes at a time on the machine: subnets and routes are shared, whatever the data root."""
     data_root.mkdir(parents=True, exist_ok=True)
-    fd = os.open(data_root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    fd = os.open(specs.RUN_ROOT.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
         yield

@@ -35,9 +35,11 @@ def host_table(cluster: str, bridge: str, subnet: str, unroutable: Sequence[str]
     """The table as data. ``unroutable``: CIDRs that exist inside the cluster only."""
     family = family_of(subnet)
     out = Table(family, table_name(cluster))
+    comes = _interface(e.MetaKey.IIFNAME, bridge, equal=True)
     leaves = _interface(e.MetaKey.OIFNAME, bridge, equal=False)
     for_cluster = (c for c in unroutable if family_of(c) is family)
-    drops = tuple((*leaves, *_inside(e.daddr(family, 0), c), e.Judge(e.DROP)) for c in for_cluster)
+    # Only what comes over this bridge: where br_netfilter is on, frames of other clusters' bridges pass here too.
+    drops = tuple((*comes, *leaves, *_inside(e.daddr(family, 0), c), e.Judge(e.DROP)) for c in for_cluster)
     out.add_chain(Chain("forward", drops, "filter", Hook.FORWARD, _FORWARD_PRIORITY))
     masquerade = (*leaves, *_inside(e.saddr(family, 0), subnet), e.Masquerade())
     out.add_chain(Chain("postrouting", (masquerade,), "nat", Hook.POSTROUTING, _SRCNAT_PRIORITY))

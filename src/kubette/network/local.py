@@ -21,13 +21,14 @@ from kubette.network import hostnft, netns
 
 ROUTE_PROTOCOL = 75  # marks the routes that are ours (ip route: "proto 75")
 UNREACHABLE = 7  # RTN_UNREACHABLE
+BRIDGE_PREFIX = "kbt-"
 LINK = "eth0"  # of the control plane and of every node, towards the bridge
 
 
 def bridge_name(cluster: str) -> str:
     """The cluster's bridge; at most 15 bytes (IFNAMSIZ)."""
-    name = f"kbt-{cluster}"
-    return name if len(name) <= 15 else f"kbt-{_hash(cluster)}"
+    name = BRIDGE_PREFIX + cluster
+    return name if len(name) <= 15 else BRIDGE_PREFIX + _hash(cluster)
 
 
 def link_name(cluster: str, member: str) -> str:
@@ -131,8 +132,8 @@ def set_link(cluster: str, member: str, *, up: bool) -> None:
             ip.link("set", index=index, state="up" if up else "down")
 
 
-def remove(cluster: str, members: Iterable[str], unroutable: Sequence[str], *, last: bool) -> None:
-    """Remove every trace. ``last``: no other cluster needs the unreachable routes any more."""
+def remove(cluster: str, members: Iterable[str], unroutable: Sequence[str]) -> None:
+    """Remove every trace; the unreachable routes with the last cluster's bridge."""
     for member in members:
         netns.remove(namespace(cluster, member))
     with IPRoute() as ip:
@@ -140,7 +141,7 @@ def remove(cluster: str, members: Iterable[str], unroutable: Sequence[str], *, l
         for name in names:
             for index in ip.link_lookup(ifname=name):
                 _ignoring(ip.link, "del", index=index)
-        if last:
+        if not any(link.get_attr("IFLA_IFNAME").startswith(BRIDGE_PREFIX) for link in ip.get_links()):
             for cidr in unroutable:
                 _ignoring(ip.route, "del", dst=cidr, type=UNREACHABLE, proto=ROUTE_PROTOCOL)
     hostnft.remove(cluster)
