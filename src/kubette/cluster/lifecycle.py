@@ -21,7 +21,6 @@ from kubette.cluster.spec import ClusterError, ClusterSpec
 Progress = Callable[[str], None]
 _READY_SECONDS = 120.0
 _STOP_SECONDS = 12.0
-_LOCK = Path("/run/kubette.lock")  # stays: to remove a lock is a race
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,18 +156,10 @@ def stop(spec: ClusterSpec) -> None:
     members = ("", *spec.nodes)
     leftovers = processes.in_namespaces(local.namespace(spec.name, member) for member in members)
     processes.end(leftovers, 0.0)
-    last = not any(local.namespace(name).exists() for name in _others(spec))
-    local.remove(spec.name, members, (spec.pod_cidr, spec.service_cidr), last=last)
+    local.remove(spec.name, members, (spec.pod_cidr, spec.service_cidr))
     shutil.rmtree(spec.run_dir, ignore_errors=True)
     with contextlib.suppress(OSError):
         specs.RUN_ROOT.rmdir()
-
-
-def _others(spec: ClusterSpec) -> list[str]:
-    """Other clusters that run on this machine, wherever they keep their data."""
-    with contextlib.suppress(FileNotFoundError):
-        return [entry.name for entry in specs.RUN_ROOT.iterdir() if entry.name != spec.name]
-    return []
 
 
 def _sweep(spec: ClusterSpec, sweep: Callable[[str, list[Path]], list[int]]) -> None:
@@ -240,9 +231,8 @@ def require(name: str, data_root: Path) -> ClusterSpec:
 
 
 @contextlib.contextmanager
-def _locked(data_root: Path) -> Iterator[None]:
+def _locked() -> Iterator[None]:
     """One cluster comes or goes at a time on the machine: subnets and routes are shared, whatever the data root."""
-    data_root.mkdir(parents=True, exist_ok=True)
     fd = os.open(specs.RUN_ROOT.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
