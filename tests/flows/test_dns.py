@@ -17,9 +17,13 @@ import dns.rdatatype
 import dns.rrset
 import pytest
 
+from kubette.api import errors
 from kubette.api.kinds import resource
+from kubette.client.config import ClientConfig
+from kubette.client.reader import Reader
 from kubette.dns.config import DnsConfig
 from kubette.dns.service import Running, serving
+from kubette.testing import apiserver
 from kubette.testing.fakeapi import FakeApi
 
 Obj = dict[str, Any]
@@ -169,6 +173,17 @@ async def test_names_that_exist_and_names_that_do_not(api: FakeApi, cluster: Cli
     assert await cluster.rows("cluster.local", "AXFR", tcp=True) == ["REFUSED"]
 
 
+async def test_the_zone_names_its_server(api: FakeApi, cluster: Clients) -> None:
+    assert await cluster.rows("ns.dns.cluster.local") == ["NODATA"]
+    kube_dns = service("kube-dns", "10.43.0.10")
+    kube_dns["metadata"]["namespace"] = "kube-system"
+    await api.create(SERVICES, kube_dns)
+    assert await cluster.until("ns.dns.cluster.local", "A", lambda rows: rows != ["NODATA"]) == ["10.43.0.10"]
+    answer = await cluster.ask("cluster.local", "NS")
+    assert [str(r) for r in answer.answer] == ["cluster.local. 5 IN NS ns.dns.cluster.local."]
+    assert [str(r) for r in answer.additional] == ["ns.dns.cluster.local. 5 IN A 10.43.0.10"]
+
+
 async def test_long_answers_are_cut_for_udp_and_whole_over_tcp(api: FakeApi, cluster: Clients) -> None:
     many = "many.shop.svc.cluster.local"
     await api.create(SERVICES, service("many", "None"))
@@ -248,10 +263,17 @@ async def test_other_names_are_asked_of_the_next_server_that_answers(api: FakeAp
                 assert await clients.rows("example.com") == ["192.0.2.7"]
                 assert await clients.rows("EXAMPLE.com") == ["192.0.2.7"]
                 assert await clients.rows("missing.example.com") == ["NXDOMAIN"]
+                assert await clients.rows("example.com", tcp=True) == ["192.0.2.7"]
                 assert server.log == ["example.com.", "missing.example.com."]  # the second came from the cache
                 assert await clients.rows("9.2.0.192.in-addr.arpa", "PTR") == ["NXDOMAIN"]
                 assert await clients.rows("9.9.42.10.in-addr.arpa", "PTR") == ["NXDOMAIN"]  # ours alone
                 assert server.log[-1] == "9.2.0.192.in-addr.arpa."
+
+
+async def test_over_tcp_from_a_server_that_has_only_udp(api: FakeApi) -> None:
+    async with upstream({"example.com.": ["example.com. 300 IN A 192.0.2.7"]}) as (_, port):
+        async with dns_for(api, upstreams=(("127.0.0.1", port),)) as clients:
+            assert await clients.rows("example.com", tcp=True) == ["192.0.2.7"]
 
 
 async def test_servfail_when_nobody_answers(api: FakeApi) -> None:
@@ -282,3 +304,26 @@ async def test_an_external_name_is_followed(api: FakeApi) -> None:
         assert await clients.rows("loop.shop.svc.cluster.local") == ["SERVFAIL"]
         await api.update(SERVICES, service("db", "10.43.1.3"))
         assert await clients.until("db.shop.svc.cluster.local", "A", lambda r: r == ["10.43.1.3"])
+
+
+async def test_of_the_real_server_by_the_small_client(tmp_path: Path) -> None:
+    async with apiserver.serving(tmp_path) as api:
+        pair = api.pki.client("admin")
+        ca = api.pki.ca.cert.read_text()
+        reader = Reader(ClientConfig(api.url, ca, pair.cert.read_text(), pair.key.read_text()))
+        with pytest.raises(errors.Unauthorized):
+            await Reader(ClientConfig(api.url, ca)).list(SERVICES)
+        with pytest.raises(errors.BadRequest):
+            async for _ in reader.watch(SERVICES, resource_version="-1"):
+                pass
+        with pytest.raises(errors.ServiceUnavailable):
+            await Reader(ClientConfig(api.url)).list(SERVICES)  # signed by nobody that we know
+        async with dns_for(reader) as clients:
+            await asyncio.wait_for(clients.running.synced.wait(), 5)
+            assert await clients.rows("kubernetes.default.svc.cluster.local") == ["10.43.0.1"]
+            for i in range(3):
+                await api.ok("POST", "/api/v1/namespaces/default/services",
+                             {"metadata": {"name": f"web{i}"}, "spec": {"ports": [{"port": 80}]}})  # fmt: skip
+                name = f"web{i}.default.svc.cluster.local"
+                rows = await clients.until(name, "A", lambda rows: rows != ["NXDOMAIN"])
+                assert rows[0].startswith("10.43.")

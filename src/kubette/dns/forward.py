@@ -159,7 +159,7 @@ class Forwarder:
                 for server in list(self._servers):
                     try:
                         async with asyncio.timeout(self._timeout):
-                            data = await _exchange(server, query, tcp)
+                            data = await self._exchange(server, query, tcp)
                     except (OSError, TimeoutError, EOFError, wire.FormatError) as error:
                         log.debug("%s: %s", server[0], error or type(error).__name__)
                         self._demote(server)
@@ -176,6 +176,17 @@ class Forwarder:
         except wire.FormatError:
             return None
         return last
+
+    async def _exchange(self, server: Server, query: wire.Query, tcp: bool) -> bytes:
+        try:
+            return await _exchange(server, query, tcp)
+        except ConnectionError:
+            if not tcp:
+                raise
+        data = await _exchange(server, query, False)  # it serves UDP alone: fine, as long as that is the whole answer
+        if data[2] & 2:
+            raise EOFError("the answer is cut off, and TCP is refused")
+        return data
 
     def _demote(self, server: Server) -> None:
         self._servers.remove(server)

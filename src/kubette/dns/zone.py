@@ -14,7 +14,8 @@ from kubette.dns.objects import Key, Service, Slice
 from kubette.dns.records import Records, RRset, of_service, reverse_zones, undashed
 
 SCHEMA_VERSION = "1.1.0"
-_DNS_SERVICE = (b"\x02ns", b"\x03dns")  # ns.dns.<domain>, as CoreDNS calls the server itself
+_SERVER = (b"\x02ns", b"\x03dns")  # ns.dns.<domain>, as CoreDNS calls the server itself
+_SERVICE = ("kube-system", "kube-dns")  # … whose addresses are those of this service
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +44,15 @@ class Zone:
         self._reverse: dict[bytes, dict[Key, tuple[bytes, ...]]] = {}  # may be several services'
         self._owned: dict[Key, Records] = {}
         self._namespaces: set[bytes] = set()
-        server = b"".join(_DNS_SERVICE) + self.domain
+        self._server = server = b"".join(_SERVER) + self.domain
+        self._server_owner = b"".join(bytes((len(n),)) + n.encode() for n in _SERVICE[::-1]) + b"\x03svc" + self.domain
         soa = server + b"\x0ahostmaster" + self.domain
         self._soa = soa + b"".join(n.to_bytes(4, "big") for n in (1, 7200, 1800, 86400, negative_ttl))
         self._negative_ttl = negative_ttl
         version = SCHEMA_VERSION.encode()
         self._fixed: dict[bytes, tuple[RRset, ...]] = {
             b"\x0bdns-version" + self.domain: (RRset(wire.TXT, (bytes((len(version),)) + version,)),),
-            server: (),
-            _DNS_SERVICE[1] + self.domain: (),
+            _SERVER[1] + self.domain: (),
             b"\x03svc" + self.domain: (),
             b"\x03pod" + self.domain: (),
         }
@@ -105,7 +106,7 @@ class Zone:
             self._owned[key] = new
         else:
             del self._owned[key]
-        return {*old, *new}
+        return {*old, *new, *((self._server, *self._apexes) if key == _SERVICE else ())}
 
     def _put(self, key: Key, owner: bytes, sets: tuple[RRset, ...], *, present: bool = False) -> None:
         if not owner.endswith(b"\x04arpa\0"):
@@ -156,6 +157,8 @@ class Zone:
             return (RRset(wire.PTR, tuple(rdatas)),)
         if (sets := self._fixed.get(name)) is not None:
             return sets
+        if name == self._server:
+            return tuple(s for s in self._owners.get(self._server_owner, ()) if s.type in (wire.A, wire.AAAA))
         if apex == self.domain:
             return self._by_shape(wire.labels(name[: len(name) - len(apex)] + b"\0"))
         if apex is not None and self._holds_reverse(name):
@@ -188,7 +191,7 @@ class Zone:
             if type_ in (rrset.type, wire.ANY):
                 answers += [wire.record(owner, rrset.type, self._ttl, r) for r in rrset.rdatas]
                 for target in rrset.targets:
-                    for own in self._owners.get(target, ()):
+                    for own in self._owners.get(self._server_owner if target == self._server else target, ()):
                         if own.type in (wire.A, wire.AAAA):
                             additional += [wire.record(target, own.type, self._ttl, r) for r in own.rdatas]
         return tuple(answers), tuple(additional)
