@@ -322,8 +322,8 @@ async def test_of_the_real_server_by_the_small_client(tmp_path: Path) -> None:
             await asyncio.wait_for(clients.running.synced.wait(), 5)
             assert await clients.rows("kubernetes.default.svc.cluster.local") == ["10.43.0.1"]
             for i in range(3):
-                await api.ok("POST", "/api/v1/namespaces/default/services",
-                             {"metadata": {"name": f"web{i}"}, "spec": {"ports": [{"port": 80}]}})  # fmt: skip
+                web = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": f"web{i}"}}
+                await api.ok("POST", "/api/v1/namespaces/default/services", {**web, "spec": {"ports": [{"port": 80}]}})
                 name = f"web{i}.default.svc.cluster.local"
                 rows = await clients.until(name, "A", lambda rows: rows != ["NXDOMAIN"])
                 assert rows[0].startswith("10.43.")
