@@ -55,12 +55,13 @@ def build(stack: contextlib.ExitStack) -> dict[str, Path]:
 
 def serve(path: Path) -> int:
     """A child process that accepts and closes; its process id."""
+    sock = netns.inside(path, lambda: socket.create_server(("0.0.0.0", 8080), backlog=4096))
     pid = os.fork()
     if pid == 0:
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-        sock = netns.inside(path, lambda: socket.create_server(("0.0.0.0", 8080), backlog=4096))
         while True:
             sock.accept()[0].close()
+    sock.close()
     return pid
 
 

@@ -23,7 +23,7 @@ from kubette.api.kinds import by_kind, resource
 from kubette.client.config import ClientConfig, ConfigError
 from kubette.client.http import Client
 from kubette.client.informer import Informer
-from kubette.cluster.spec import ClusterError, ClusterSpec
+from kubette.clusterspec import ClusterError, ClusterSpec
 
 if TYPE_CHECKING:
     from kubette.agent import AgentConfig

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from kubette.cli.common import need_root, says_why
-from kubette.cluster.spec import DATA_ROOT, RUN_ROOT, images_dir
+from kubette.clusterspec import DATA_ROOT, RUN_ROOT, images_dir
 
 
 @click.command("agent")

@@ -11,7 +11,7 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
-from kubette.cluster.spec import DATA_ROOT, DEFAULT_NAME, ClusterError
+from kubette.clusterspec import DATA_ROOT, DEFAULT_NAME, ClusterError
 
 F = TypeVar("F", bound=Callable[..., Any])
 

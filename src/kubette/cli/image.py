@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from kubette.cli.common import data_dir_option, fail, need_root, output_option, says_why
-from kubette.cluster.spec import images_dir
+from kubette.clusterspec import images_dir
 from kubette.runtime.interface import Image, ImageFailure
 
 T = TypeVar("T")

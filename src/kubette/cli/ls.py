@@ -16,7 +16,8 @@ from kubette.cli.common import data_dir_option, output_option, says_why
 @says_why
 def command(output: str, data_root: Path) -> None:
     """List the clusters of this machine."""
-    from kubette.cluster import spec, supervisor
+    from kubette import clusterspec as spec
+    from kubette.cluster import supervisor
 
     rows = [
         {

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from kubette.cli.common import data_dir_option, name_option, need_root, says_why
-from kubette.cluster.spec import ClusterError
+from kubette.clusterspec import ClusterError
 
 
 @click.group("node")

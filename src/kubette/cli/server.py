@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from kubette.cli.common import says_why
-from kubette.cluster.spec import ClusterError
+from kubette.clusterspec import ClusterError
 
 
 @click.command("server")

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from kubette.cli.common import Progress, data_dir_option, kubeconfig_option, name_option, says_why
-from kubette.cluster.spec import ClusterError
+from kubette.clusterspec import ClusterError
 
 
 @click.command("start")

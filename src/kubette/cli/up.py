@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from kubette.cli.common import Progress, data_dir_option, kubeconfig_option, name_option, says_why
-from kubette.cluster.spec import ClusterError
+from kubette.clusterspec import ClusterError
 
 
 @click.command("up")
@@ -19,6 +19,8 @@ from kubette.cluster.spec import ClusterError
     "--resolv-conf",
     type=click.Path(dir_okay=False, path_type=Path),
     default=None,
+    envvar="KUBETTE_RESOLV_CONF",
+    show_envvar=True,
     help="The nodes' own resolv.conf [default: /etc/resolv.conf].",
 )
 @data_dir_option

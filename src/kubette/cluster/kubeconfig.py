@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from kubette.cluster.spec import ClusterError
+from kubette.clusterspec import ClusterError
 
 Document = dict[str, Any]
 _LOCK_SECONDS = 5.0

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kubette import clusterspec as specs
 from kubette.cluster import kubeconfig, processes, supervisor
-from kubette.cluster import spec as specs
-from kubette.cluster.spec import ClusterError, ClusterSpec
+from kubette.clusterspec import ClusterError, ClusterSpec
 
 Progress = Callable[[str], None]
 _READY_SECONDS = 120.0

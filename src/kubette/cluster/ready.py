@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from kubette.cluster.spec import ClusterError, ClusterSpec
+from kubette.clusterspec import ClusterError, ClusterSpec
 from kubette.network import local, netns
 
 _PAUSE = 0.01  # seconds between questions; each has a deadline of its own

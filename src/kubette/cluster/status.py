@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kubette.cluster import processes, ready, supervisor
-from kubette.cluster.spec import ClusterSpec
+from kubette.clusterspec import ClusterSpec
 
 
 @dataclass(frozen=True, slots=True)

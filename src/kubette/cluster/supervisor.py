@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kubette.cluster import processes
-from kubette.cluster.spec import ClusterSpec
+from kubette.clusterspec import ClusterSpec
 
 SERVER = "server"
 _FIRST_RETRY, _LAST_RETRY = 0.05, 5.0

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from kubette.cluster import kubeconfig
-from kubette.cluster.spec import ClusterError
+from kubette.clusterspec import ClusterError
 
 THEIRS: dict[str, Any] = {
     "apiVersion": "v1",

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from kubette.cluster import spec as specs
-from kubette.cluster.spec import ClusterError, ClusterSpec
+from kubette import clusterspec as specs
+from kubette.clusterspec import ClusterError, ClusterSpec
 
 
 def make(root: Path, name: str = "a", subnet: str = "172.29.3.0/24", nodes: int = 2) -> ClusterSpec:
