@@ -180,7 +180,7 @@ class Forwarder:
     async def _exchange(self, server: Server, query: wire.Query, tcp: bool) -> bytes:
         try:
             return await _exchange(server, query, tcp)
-        except ConnectionError:
+        except (OSError, EOFError):
             if not tcp:
                 raise
         data = await _exchange(server, query, False)  # it serves UDP alone: fine, as long as that is the whole answer
