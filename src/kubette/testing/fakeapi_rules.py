@@ -42,6 +42,8 @@ def with_scale(obj: Obj, scale: Obj) -> Obj:
 def selectable(kind: Kind, obj: Obj) -> dict[str, str]:
     """The field selectors that the fake offers."""
     out = {"metadata.name": meta.name(obj), "metadata.namespace": meta.namespace(obj)}
+    if kind.group_resource == "secrets":
+        out["type"] = obj.get("type", "")
     if kind.group_resource == "pods":
         out["spec.nodeName"] = obj.get("spec", {}).get("nodeName", "")
         out["status.phase"] = obj.get("status", {}).get("phase", "")
