@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 APT := runc crun conmon skopeo umoci nftables iproute2 iputils-ping curl busybox-static python3-venv
 
-.PHONY: help setup check test clean
+.PHONY: help setup demo check test clean
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
@@ -17,6 +17,10 @@ $(VENV)/.done: pyproject.toml tools/build_hook.py
 	$(BIN)/pip install -q --upgrade pip
 	$(BIN)/pip install -q -e '.[dev]'
 	@touch $@
+
+demo: setup ## the walkthrough, told on a real cluster of two nodes
+	@command -v kubectl >/dev/null || tools/os-packages kubernetes-client
+	@$(BIN)/python tools/demo.py
 
 check: setup ## ruff, mypy strict, import contracts, unit tests
 	$(BIN)/ruff check src tests tools
