@@ -16,6 +16,7 @@ $(VENV)/.done: pyproject.toml tools/build_hook.py
 	$(PY) -m venv $(VENV)
 	$(BIN)/pip install -q --upgrade pip
 	$(BIN)/pip install -q -e '.[dev]'
+	@$(BIN)/python -m compileall -q src/kubette # pods see it read-only
 	@touch $@
 
 demo: setup ## the walkthrough, told on a real cluster of two nodes

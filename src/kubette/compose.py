@@ -188,7 +188,9 @@ async def keep_addons(client: Client, plane: ControlPlane) -> None:
     """Create the packaged add-ons, or bring them up to date; tried again until it works."""
     from kubette import addons
 
-    manifests = addons.manifests(plane.addons, cluster_ip=plane.dns_ip, domain=plane.domain)
+    params = {"cluster_ip": plane.dns_ip, "domain": plane.domain}
+    params |= {"pod_cidr": plane.pod_cidr, "service_cidr": plane.service_cidr}
+    manifests = addons.manifests(plane.addons, **params)
     for pause in chain((0.1, 0.5), repeat(5.0)):
         try:
             await apply(client, manifests)

@@ -3,6 +3,10 @@
 ``Tally`` decides purely; ``Prober`` runs the tasks. A startup probe holds the other two back. While a container
 is not started or not ready, the probe that it waits for also runs between its periods, silently: only a success
 counts then. So it gets ready soon, and a program that takes a moment to listen is not reported at once.
+
+A container without a readiness probe is ready when it runs. Upstream's kubelet sees that when it next looks, up to a
+second later, and most programs listen by then; we see it at once, and would send clients to a port that nobody
+has opened yet. So within that second such a container gets ready when its declared TCP ports are listened on.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from kubette.agent import probe_actions
@@ -25,6 +30,20 @@ log = logging.getLogger(__name__)
 KINDS = ("startup", "readiness", "liveness")
 _EAGER_FIRST = 0.05  # seconds
 _SETTLING = 1.0  # seconds that a program has before a failure counts, as it has with the kubelet's own delays
+_LISTEN = "0A"  # TCP_LISTEN in /proc/net/tcp
+_LOOK_FIRST, _LOOK_LAST = 0.004, 0.03  # seconds between looks at who listens
+
+
+def listened(table: str) -> set[int]:
+    """Ports with a listener, of a table as in /proc/net/tcp or tcp6 (proc(5))."""
+    rows = (line.split() for line in table.splitlines()[1:])
+    return {int(row[1].rpartition(":")[2], 16) for row in rows if row[3] == _LISTEN}
+
+
+def declared_ports(container: Obj) -> set[int]:
+    """The container's own TCP ports."""
+    ports = container.get("ports") or ()
+    return {int(p["containerPort"]) for p in ports if p.get("protocol", "TCP") == "TCP"}
 
 
 @dataclass(slots=True)
@@ -76,10 +95,17 @@ class Prober:
         return health if health is not None and health.container_id == container_id else None
 
     def watch(
-        self, container: Obj, container_id: str, pod_ip: str, started_at: float, emit: Emit, known: tuple[bool, bool]
+        self,
+        container: Obj,
+        container_id: str,
+        pod_ip: str,
+        started_at: float,
+        emit: Emit,
+        known: tuple[bool, bool],
+        pid: int = 0,
     ) -> Health:
         """Probe this container from now on, unless that is being done. ``known``: (started, ready) of a container
-        that ran before this agent did; it counts as such until a probe says otherwise."""
+        that ran before this agent did; it counts as such until a probe says otherwise. ``pid``: its first process."""
         name = container["name"]
         if (health := self.get(name, container_id)) is not None:
             return health
@@ -92,7 +118,27 @@ class Prober:
             if probe and not (started and kind == "startup"):
                 run = self._loop(kind, probe, container, health, pod_ip, started_at, emit)
                 health.tasks.append(asyncio.create_task(run, name=f"{kind}-probe-{name}"))
+        ports = declared_ports(container)
+        if pid and ports and health.ready and not ready and self._clock() < started_at + _SETTLING:
+            health.ready = False
+            run = self._open(pid, ports, started_at + _SETTLING, health)
+            health.tasks.append(asyncio.create_task(run, name=f"readiness-ports-{name}"))
         return health
+
+    async def _open(self, pid: int, ports: set[int], until: float, health: Health) -> None:
+        """Ready when all ``ports`` are listened on in the network of ``pid``, or at ``until``."""
+        pause = _LOOK_FIRST
+        while self._clock() < until:
+            try:
+                tables = [Path(f"/proc/{pid}/net/{name}").read_text() for name in ("tcp", "tcp6")]
+            except OSError:  # it has ended: its exit is told by others
+                break
+            if all(any(port in listened(t) for t in tables) for port in ports):
+                break
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.5, _LOOK_LAST)
+        health.ready = True
+        self._changed()
 
     def forget(self, name: str) -> None:
         """The container is gone or going."""

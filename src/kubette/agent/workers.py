@@ -338,7 +338,7 @@ class PodWorker:
                 known = slot.known if slot.adopted == current.id else (False, False)
                 emit = containers.emitter(self._shared, self.pod, name)
                 ip = self.ips[0] if self.ips else ""
-                self._prober.watch(slot.spec, current.id, ip, current.started_at, emit, known)
+                self._prober.watch(slot.spec, current.id, ip, current.started_at, emit, known, current.pid)
                 new = True
         return new
 

@@ -33,6 +33,7 @@ class LocalImage:
 
     entrypoint: tuple[str, ...]
     cmd: tuple[str, ...] = ()
+    runs_kubette: bool = True  # it imports the package, and so is told where that lies
     add: Callable[[Path], None] | None = None
 
 
@@ -44,7 +45,7 @@ def _kubia_files(root: Path) -> None:
 
 TABLE: dict[str, LocalImage] = {
     "docker.io/luksa/kubia:latest": LocalImage(
-        (sys.executable, "-I", "-S", str(_PACKAGE / "runtime/apps/kubia.py")), add=_kubia_files
+        (sys.executable, "-I", "-S", str(_PACKAGE / "runtime/apps/kubia.py")), runs_kubette=False, add=_kubia_files
     ),
     "docker.io/kubette/dns:latest": LocalImage(_KUBETTE, ("dns",)),
     "docker.io/kubette/ingress:latest": LocalImage(_KUBETTE, ("ingress",)),
@@ -57,14 +58,15 @@ nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin
 """
 _GROUP = "root:x:0:\ndaemon:x:1:\ntty:x:5:\nwww-data:x:33:\nnogroup:x:65534:\n"
 _NSSWITCH = "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n"
+_USUAL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _ETC_COPIED = ("ld.so.cache", "ld.so.conf", "protocols", "services", "debian_version", "os-release")
 
 
 def image_of(reference: str) -> Image:
     """The image as it would be now: its ID covers the definition and the host files that it copies."""
     row = TABLE[reference]
-    env = [f"PATH={_path()}"]
-    if not _below(_PACKAGE, Path(sys.prefix)) and not _below(_PACKAGE, Path("/usr")):
+    env = [f"PATH={_path() if row.runs_kubette else _USUAL_PATH}"]
+    if row.runs_kubette and not _below(_PACKAGE, Path(sys.prefix)) and not _below(_PACKAGE, Path("/usr")):
         env.append(f"PYTHONPATH={_PACKAGE.parent}")
     stamps = [_stamp(Path("/etc") / n) for n in ("ld.so.cache", "alternatives", "ssl/certs")]
     facts = [_VERSION, reference, row.entrypoint, row.cmd, env, stamps, [asdict(m) for m in _python_binds()]]
@@ -189,9 +191,8 @@ def _executable_links() -> list[Path]:
 
 
 def _path() -> str:
-    usual = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     own = str(Path(sys.executable).parent)
-    return usual if own in usual.split(":") else f"{usual}:{own}"
+    return _USUAL_PATH if own in _USUAL_PATH.split(":") else f"{_USUAL_PATH}:{own}"
 
 
 def _below(path: Path, top: Path) -> bool:

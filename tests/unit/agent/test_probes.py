@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from aiohttp import web
 
-from kubette.agent import grpc_health, probe_actions
+from kubette.agent import grpc_health, probe_actions, probes
 from kubette.agent.probes import Tally
 from kubette.runtime.interface import ExecResult
 from kubette.testing.fakenode import FakeNodeRuntime
@@ -103,3 +103,14 @@ async def test_grpc(state: int, healthy: bool) -> None:
     result = await _served(peer, "my.service")
     assert result[0] is healthy
     assert asked.startswith(b"PRI * HTTP/2.0") and b"my.service" in asked
+
+
+def test_who_listens_is_read_from_the_kernels_table() -> None:
+    table = (
+        "  sl  local_address rem_address   st tx_queue\n"
+        "   0: 00000000:1F90 00000000:0000 0A 00000000\n"
+        "   1: 0100007F:0CEA 00000000:0000 01 00000000\n"
+        "   2: 00000000000000000000000000000000:20FB 00000000000000000000000000000000:0000 0A 0\n"
+    )
+    assert probes.listened(table) == {8080, 8443}
+    assert probes.declared_ports({"ports": [{"containerPort": 80}, {"containerPort": 53, "protocol": "UDP"}]}) == {80}

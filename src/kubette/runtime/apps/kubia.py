@@ -12,6 +12,8 @@ import threading
 
 _CERTIFICATE, _KEY = "/etc/kubia/tls.crt", "/etc/kubia/tls.key"
 _LIMIT = 64 * 1024
+_LAST_SECONDS = 1  # it goes on serving after SIGTERM: until every client has heard that it goes
+_LINGER = 0.5  # seconds served after SIGTERM: clients are led here until the service's endpoints have followed
 
 
 def listen(port: int) -> socket.socket:
@@ -106,7 +108,11 @@ def serve_https(listener: socket.socket, body: bytes) -> None:
 
 
 def main() -> None:
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    def end(*_: object) -> None:
+        signal.setitimer(signal.ITIMER_REAL, _LINGER)
+
+    signal.signal(signal.SIGALRM, lambda *_: os._exit(0))
+    signal.signal(signal.SIGTERM, end)
     body = b"You've hit %s\n" % socket.gethostname().encode()
     port = int(os.environ.get("KUBIA_LISTEN_PORT", "8080"))
     plain, secure = listen(port), listen(8443)
