@@ -24,3 +24,8 @@ def describe() -> str:
 
 def peers() -> list[str]:
     return [name for name in PEERS if shutil.which(name)]
+
+
+if __name__ == "__main__":
+    found = peers()
+    print(describe() + (f"; peers: {', '.join(found)}" if found else ""))
