@@ -20,7 +20,7 @@ def _hits(ran: Ran) -> set[str]:
 
 def _loop(url: str, times: int, options: str = "") -> str:
     """Shell: ask so many times, count the answers."""
-    ask = f"curl -s --max-time 5 {options}{' ' if options else ''}{url} || echo FAILED"
+    ask = f"curl -s --max-time 5 {options}{' ' if options else ''}{url} || echo FAILED $?"
     return f"sh -c 'for i in $(seq {times}); do {ask}; done | sort | uniq -c'"
 
 
@@ -188,7 +188,7 @@ def _pod_is_deleted(story: Story) -> None:
     story.say("(a pod is deleted while another asks the service all the time)")
     client, victim = (p["metadata"]["name"] for p in story.pods()[:2])
     story.wait(f"kubectl exec {client} -- {_loop('http://kubia', 30)}", "a service at ease", _all(_names(story)))
-    ask = "curl -s --max-time 5 http://kubia || echo FAILED"
+    ask = "curl -s --max-time 5 http://kubia || echo FAILED $?"
     loop = f"rm -f /tmp/end; while [ ! -e /tmp/end ]; do {ask}; done | sort | uniq -c"
     with story.background(f"kubectl exec {client} -- sh -c '{loop}'") as process:
         story(f"kubectl delete po {victim}")

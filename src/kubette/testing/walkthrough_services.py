@@ -74,7 +74,7 @@ def every_pod_in_turn(story: Story) -> None:
     story.wait(
         f"kubectl exec {names[0]} -- curl -s --max-time 5 {url}", "the new pod", lambda ran: names[2] in ran.out
     )
-    loop = f"for i in $(seq 90); do curl -s --max-time 5 {url} || echo FAILED; done | sort | uniq -c"
+    loop = f"for i in $(seq 90); do curl -s --max-time 5 {url} || echo FAILED $?; done | sort | uniq -c"
     ran = story(f"kubectl exec {names[0]} -- sh -c '{loop}'")
     story.expect(evenly(ran, names, 10), "an answer of each pod about equally often, and no failure", ran)
 
@@ -105,7 +105,7 @@ def named_ports(story: Story) -> None:
     )
     names = [p["metadata"]["name"] for p in story.pods("app=kubia-named")]
     url = f"http://{cluster_ip(story, 'kubia-named')}"
-    loop = f"for i in $(seq 30); do curl -s --max-time 5 {url} || echo FAILED; done | sort | uniq -c"
+    loop = f"for i in $(seq 30); do curl -s --max-time 5 {url} || echo FAILED $?; done | sort | uniq -c"
     line = f"kubectl exec {story.pod()} -- sh -c '{loop}'"
     story.until(line, "answers of both pods", lambda ran: evenly(ran, names, 3), seconds=10)
 

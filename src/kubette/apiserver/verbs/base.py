@@ -183,7 +183,7 @@ def method_not_allowed() -> ApiError:
 
 
 def _too_large() -> TooLarge:
-    return TooLarge(f"limit is {codec.MAX_BODY}")
+    return TooLarge(f"Request entity too large: limit is {codec.MAX_BODY}")
 
 
 def _shown(obj: Object) -> str:

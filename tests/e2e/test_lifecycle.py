@@ -1,0 +1,176 @@
+"""Clusters that are killed, stopped, doubled and removed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kubette.testing.local import KUBETTE, LocalCluster, cluster, until
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory: pytest.TempPathFactory, kubectl: str) -> Iterator[LocalCluster]:
+    """A cluster of one node with the walkthrough's pods and service."""
+    directory = tmp_path_factory.mktemp("life")
+    with cluster(f"life-{os.getpid()}", directory, 1, "--no-ingress", kubectl=kubectl) as made:
+        made.kubectl("create", "-f", f"{EXAMPLES}/kubia-rc.yaml", "-f", f"{EXAMPLES}/kubia-svc-nodeport.yaml")
+        serves(made)
+        yield made
+
+
+def ask(made: LocalCluster) -> bool:
+    """One request to the NodePort from outside."""
+    ip = made.spec.nodes["node-1"]
+    done = subprocess.run(
+        ["curl", "-s", "--max-time", "2", f"http://{ip}:30123"], capture_output=True, text=True, timeout=10
+    )
+    return done.stdout.startswith("You've hit kubia-")
+
+
+def serves(made: LocalCluster) -> None:
+    until("two pods Running", lambda: len(running(made)) == 2)
+    until("an answer", lambda: ask(made))
+
+
+def running(made: LocalCluster) -> dict[str, int]:
+    """Ready pods of the app and their restarts."""
+    out = {}
+    for pod in made.get("pods", "-l", "app=kubia")["items"]:
+        status = (pod["status"].get("containerStatuses") or [{}])[0]
+        if status.get("ready") and "deletionTimestamp" not in pod["metadata"]:
+            out[pod["metadata"]["name"]] = status["restartCount"]
+    return out
+
+
+def healthy(made: LocalCluster) -> None:
+    until("healthy", lambda: made.kubette("status", check=False).returncode == 0, 60)
+
+
+class Asking:
+    """Asks the service all the time; ``failures`` says how often nobody answered."""
+
+    def __init__(self, made: LocalCluster) -> None:
+        self.made, self.answers, self.failures = made, 0, 0
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="asking")
+
+    def _run(self) -> None:
+        while not self._end.is_set():
+            if ask(self.made):
+                self.answers += 1
+            else:
+                self.failures += 1
+
+    def __enter__(self) -> Asking:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self._thread.join()
+
+
+@pytest.mark.parametrize("victim", ["server", "node-1", "supervisor"])
+def test_killed_with_9_pods_go_on_serving_and_all_comes_back(one: LocalCluster, victim: str) -> None:
+    before, old = running(one), one.pid(victim)
+    with Asking(one) as asking:
+        os.kill(old, signal.SIGKILL)
+        if victim == "supervisor":
+            one.up(1)
+        until("another process", lambda: one.pid(victim) not in (0, old))
+        healthy(one)
+        one.kubectl("scale", "rc", "kubia", "--replicas=3")
+        until("a new pod", lambda: len(running(one)) == 3)
+        one.kubectl("scale", "rc", "kubia", "--replicas=2")
+        until("one pod less", lambda: len(running(one)) == 2)
+    assert asking.failures == 0 and asking.answers > 0
+    after = running(one)
+    assert all(count == before.get(name, 0) for name, count in after.items()), "no container was started again"
+
+
+def test_stop_and_start_keep_objects_and_addresses(one: LocalCluster) -> None:
+    def state() -> dict[str, Any]:
+        services = one.get("svc", "-A")["items"]
+        nodes = one.get("nodes")["items"]
+        return {
+            "services": {(s["metadata"]["uid"], s["spec"]["clusterIP"]) for s in services},
+            "nodes": {(n["metadata"]["uid"], n["status"]["addresses"][0]["address"]) for n in nodes},
+            "pods": set(running(one)),
+            "rc": one.get("rc", "kubia")["metadata"]["uid"],
+        }
+
+    before = state()
+    one.kubette("stop")
+    assert not [row for row in one.leftovers() if not row.startswith(("context", str(one.data)))]
+    assert json.loads(one.kubette("ls", "-o", "json").stdout)[0]["state"] == "stopped"
+    one.kubette("start")
+    serves(one)
+    assert state() == before
+
+
+def test_a_second_cluster_beside_it(one: LocalCluster, tmp_path: Path) -> None:
+    with cluster(f"two-{os.getpid()}", tmp_path, 2, "--no-ingress", kubectl=one.kubectl_path) as other:
+        assert other.spec.subnet != one.spec.subnet
+        for file in ("kubia-rc.yaml", "kubia-svc-nodeport.yaml"):
+            other.kubectl("create", "-f", f"{EXAMPLES}/{file}")
+        serves(other)
+        serves(one)
+        mine, theirs = running(one), running(other)
+        assert not set(mine) & set(theirs)
+        with Asking(one) as asking:
+            other.down()
+        assert asking.failures == 0 and asking.answers > 0
+        assert other.leftovers() == []
+        # The host still sends nothing for pods and services to its default route.
+        route = subprocess.run(["ip", "route", "get", "10.43.0.1"], capture_output=True, text=True)
+        assert route.returncode != 0, route.stdout
+
+
+def test_down_after_everything_was_killed(tmp_path: Path, kubectl: str) -> None:
+    with cluster(f"dead-{os.getpid()}", tmp_path, 1, "--no-ingress", kubectl=kubectl) as made:
+        made.kubectl("create", "-f", f"{EXAMPLES}/kubia-rc.yaml")
+        until("two pods", lambda: len(running(made)) == 2)
+        pids = [int(row.split()[1]) for row in made.leftovers() if row.startswith("process")]
+        pids += [made.pid(name) for name in ("supervisor", "server", "node-1")]
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        made.down()
+        assert made.leftovers() == []
+
+
+def test_up_again_after_everything_was_killed(tmp_path: Path, kubectl: str) -> None:
+    with cluster(f"again-{os.getpid()}", tmp_path, 1, "--no-ingress", kubectl=kubectl) as made:
+        made.kubectl("create", "-f", f"{EXAMPLES}/kubia-rc.yaml", "-f", f"{EXAMPLES}/kubia-svc-nodeport.yaml")
+        serves(made)
+        pids = [made.pid(name) for name in ("supervisor", "server", "node-1")]
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        made.up()
+        healthy(made)
+        serves(made)
+
+
+def test_commands_say_what_is_wrong(one: LocalCluster, tmp_path: Path) -> None:
+    for words, message in (
+        (("up", "--nodes", "3"), "exists with 1 node(s)"),
+        (("node", "stop", "node-9"), "has no node 'node-9'; it has node-1"),
+        (("node", "exec", "node-9", "--", "true"), "has no node 'node-9'"),
+    ):
+        done = one.kubette(*words, check=False)
+        assert done.returncode == 1 and message in done.stderr and "Traceback" not in done.stderr, done.stderr
+    done = one.run(KUBETTE, "status", "--name", "nobody", "--data-dir", str(tmp_path), check=False)
+    assert done.returncode == 1 and "there is no cluster 'nobody'" in done.stderr
+    assert one.kubette("node", "exec", "node-1", "--", "sh", "-c", "exit 7", check=False).returncode == 7
