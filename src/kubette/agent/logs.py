@@ -6,16 +6,16 @@ Source: https://kubernetes.io/docs/concepts/cluster-administration/logging/ and 
 from __future__ import annotations
 
 import asyncio
-import gzip
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 _POLL_SECONDS = 0.1
 _CHUNK = 1 << 16
-_MAX_LINE = 1 << 20
+_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +38,20 @@ class Line:
     text: bytes  # with its line end, unless partial
 
     def seconds(self) -> float:
-        whole, _, rest = self.time.partition(".")
-        zone = "+00:00" if rest.endswith("Z") or not rest else rest[rest.find("+") :] if "+" in rest else "+00:00"
-        digits = rest.rstrip("Z").partition("+")[0][:6] or "0"
-        return datetime.fromisoformat(f"{whole.rstrip('Z')}.{digits}{zone}").timestamp()
+        moment, fraction, zone = self._parts()
+        return datetime.fromisoformat(f"{moment}.{fraction[:6]}{zone}").timestamp()
+
+    def stamp(self) -> str:
+        """The time as the kubelet shows it: nine digits, and Z for UTC (conmon writes +00:00)."""
+        moment, fraction, zone = self._parts()
+        return f"{moment}.{fraction}{'Z' if zone == '+00:00' else zone}"
+
+    def _parts(self) -> tuple[str, str, str]:
+        found = _TIME.fullmatch(self.time)
+        if found is None:
+            return "1970-01-01T00:00:00", "0" * 9, "+00:00"
+        moment, fraction, zone = found.groups()
+        return moment, (fraction or "").ljust(9, "0")[:9], "+00:00" if zone == "Z" else zone
 
 
 def parse(raw: bytes) -> Line | None:
@@ -60,124 +70,129 @@ def files_of(log: Path) -> list[Path]:
     return [*rotated, log]
 
 
-def _open_lines(path: Path) -> Iterator[bytes]:
-    try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as f:
-            yield from f
-    except OSError:
-        return
-
-
-def tail_offset(path: Path, lines: int) -> int:
-    """Where the last ``lines`` whole lines (partials belong to what follows) of a file begin."""
+def last_lines(path: Path, lines: int) -> tuple[int, int]:
+    """Where the last ``lines`` whole lines of a file begin (partials belong to what follows), and how many
+    there are."""
     with path.open("rb") as f:
-        end = f.seek(0, 2)
-        seen, position, rest = 0, end, b""
+        position, rest, seen = f.seek(0, 2), b"", 0
         while position > 0:
             size = min(_CHUNK, position)
             position -= size
             f.seek(position)
-            block = f.read(size) + rest
-            pieces = block.split(b"\n")
-            offset = position + len(block)
-            for piece in reversed(pieces[1:]):
-                offset -= len(piece)
-                line = parse(piece) if piece else None
+            first, *pieces = (f.read(size) + rest).split(b"\n")
+            offset = position + len(first) + sum(len(p) + 1 for p in pieces)  # of the end of the last piece
+            for piece in reversed(pieces):
+                line = parse(piece)
                 if line is not None and not line.partial:
+                    if seen == lines:
+                        return offset + 1, seen
                     seen += 1
-                    if seen > lines:
-                        return offset + len(piece) + 1
-                offset -= 1
-            rest = pieces[0]
-        first = parse(rest)
-        if first is not None and not first.partial and seen >= lines:
-            return len(rest) + 1
-        return 0
+                offset -= len(piece) + 1
+            rest = first
+        line = parse(rest)
+        if line is not None and not line.partial:
+            if seen == lines:
+                return len(rest) + 1, seen
+            seen += 1
+        return 0, seen
+
+
+class View:
+    """What of the log a client gets to see: chosen lines, as text, up to the limit. Pure."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._left = options.limit_bytes
+        self._begins = True  # what follows begins a line, and so is told its time
+
+    @property
+    def full(self) -> bool:
+        return self._left == 0
+
+    def of(self, raw: Iterable[bytes]) -> bytes:
+        """The text that these lines of the file add."""
+        out = b"".join(self._text(line) for line in map(parse, raw) if line is not None and self._wanted(line))
+        if self._left is not None:
+            out = out[: self._left]
+            self._left -= len(out)
+        return out
+
+    def _wanted(self, line: Line) -> bool:
+        options = self._options
+        other = bool(options.stream) and line.stream != options.stream
+        return not other and (options.since is None or line.seconds() >= options.since)
+
+    def _text(self, line: Line) -> bytes:
+        begins, self._begins = self._begins, not line.partial
+        return f"{line.stamp()} ".encode() + line.text if begins and self._options.timestamps else line.text
 
 
 async def read(log: Path, options: Options, alive: Callable[[], Awaitable[bool]]) -> AsyncIterator[bytes]:
-    """What a client gets to see, in pieces. With ``follow``, until ``alive()`` is false and all has been read."""
-    left = options.limit_bytes
-    async for line in _chosen(log, options, alive):
-        if line is None:
-            yield b""  # nothing new: lets the caller notice that its client has gone
-            continue
-        out = f"{line.time} ".encode() + line.text if options.timestamps else line.text
-        if left is not None:
-            out = out[:left]
-            left -= len(out)
-        yield out
-        if left == 0:
+    """What a client gets to see, in pieces; an empty one lets the caller notice that its client has gone.
+    With ``follow``, until ``alive()`` is false and all has been read."""
+    view = View(options)
+    *rotated, (_, offset) = _starts(log, options.tail)
+    for path, start in rotated:
+        async for lines in _tailed(path, start, False, alive):
+            yield view.of(lines)
+            if view.full:
+                return
+    async for lines in _tailed(log, offset, options.follow, alive):
+        yield view.of(lines)
+        if view.full:
             return
 
 
-async def _chosen(log: Path, options: Options, alive: Callable[[], Awaitable[bool]]) -> AsyncIterator[Line | None]:
-    async for line in _lines(log, options, alive):
-        if line is None:
-            yield None
-        elif not _skipped(line, options):
-            yield line
-
-
-def _skipped(line: Line, options: Options) -> bool:
-    other = bool(options.stream) and line.stream != options.stream
-    return other or (options.since is not None and line.seconds() < options.since)
-
-
-async def _lines(log: Path, options: Options, alive: Callable[[], Awaitable[bool]]) -> AsyncIterator[Line | None]:
-    offset = 0
-    if options.tail is None:
-        for path in files_of(log)[:-1]:
-            for raw in _open_lines(path):
-                if (line := parse(raw.rstrip(b"\n"))) is not None:
-                    yield line
-    elif log.exists():
-        offset = tail_offset(log, options.tail)
-    async for new in _tailed(log, offset, options.follow, alive):
-        if new is None:
-            yield None
-        elif (line := parse(new)) is not None:
-            yield line
+def _starts(log: Path, tail: int | None) -> list[tuple[Path, int]]:
+    """Which files are read, oldest first, and from where."""
+    if tail is None:
+        return [(path, 0) for path in files_of(log)]
+    out: list[tuple[Path, int]] = []
+    for path in reversed(files_of(log)):
+        try:
+            offset, seen = last_lines(path, tail)
+        except FileNotFoundError:  # not yet there, or gone by now
+            offset, seen = 0, 0
+        out.append((path, offset))
+        tail -= seen
+        if tail == 0:
+            break
+    return out[::-1]
 
 
 async def _tailed(
     log: Path, offset: int, follow: bool, alive: Callable[[], Awaitable[bool]]
-) -> AsyncIterator[bytes | None]:
-    """Whole lines of the file from ``offset``; a file that was renamed away is read to its end, then its successor."""
+) -> AsyncIterator[list[bytes]]:
+    """Whole lines of the file from ``offset``, some at a time, none where there is nothing new. A file that
+    is followed and was renamed away is read to its end, then its successor."""
     while not log.exists():
         if not (follow and await alive()):
             return
-        yield None
+        yield []
         await asyncio.sleep(_POLL_SECONDS)
     file = log.open("rb")
     try:
         file.seek(offset)
         pending = b""
         while True:
-            living = follow and await alive()  # before reading: what it wrote last is then seen
+            living = follow and await alive()  # both before reading: what was written last is then seen
+            replaced = follow and _replaced(file.fileno(), log)
             while block := file.read(_CHUNK):
-                pending += block
-                *whole, pending = pending.split(b"\n")
-                for raw in whole:
-                    yield raw
-                if len(pending) > _MAX_LINE:
-                    pending = b""
-                await asyncio.sleep(0)
-            if _replaced(file.fileno(), log):
+                *whole, pending = (pending + block).split(b"\n")
+                yield whole
+            if replaced:
                 file.close()
-                file = log.open("rb")
+                file, pending = log.open("rb"), b""
                 continue
             if not living:
                 return
-            yield None
+            yield []
             await asyncio.sleep(_POLL_SECONDS)
     finally:
         file.close()
 
 
 def _replaced(descriptor: int, log: Path) -> bool:
-
-
     try:
         return os.fstat(descriptor).st_ino != log.stat().st_ino
     except FileNotFoundError:
