@@ -27,6 +27,7 @@ from kubette.clusterspec import ClusterError, ClusterSpec
 
 if TYPE_CHECKING:
     from kubette.agent import AgentConfig
+    from kubette.runtime.images import ImageStore
 
 log = logging.getLogger(__name__)
 
@@ -105,9 +106,10 @@ def serve_control_plane(data_dir: Path, url: str, pod_cidr: str, service_cidr: s
     _run(lambda: control_plane(plane))
 
 
-def serve_node(spec: ClusterSpec, node: str) -> None:
-    """A local cluster's node: agent, service proxy and the node network; in the node's network namespace."""
-    _run(lambda: local_node(spec, node))
+def serve_node(spec: ClusterSpec, node: str, pull_netns: Path) -> None:
+    """A local cluster's node: agent, service proxy and the node network; in the node's network namespace.
+    ``pull_netns``: the host's, from which registries are reached."""
+    _run(lambda: local_node(spec, node, pull_netns))
 
 
 # ---- control plane -------------------------------------------------------------------------------------
@@ -217,9 +219,10 @@ async def apply(client: Client, manifests: Iterable[dict[str, Any]]) -> None:
 # ---- nodes ---------------------------------------------------------------------------------------------
 
 
-async def local_node(spec: ClusterSpec, name: str) -> None:
+async def local_node(spec: ClusterSpec, name: str, pull_netns: Path) -> None:
     """A node of a local cluster. Until cancelled; pods go on running then."""
     from kubette import agent, proxy
+    from kubette.runtime.images import ImageStore
 
     address, pki = spec.nodes[name], spec.pki_dir
     config = agent.AgentConfig(
@@ -249,21 +252,20 @@ async def local_node(spec: ClusterSpec, name: str) -> None:
         Client(identity(pki, spec.server_url, "proxy")) as proxying,
         asyncio.TaskGroup() as group,
     ):
-        group.create_task(node(kubelet, config, spec.images_dir, spec.pod_cidr, LINK), name="node")
+        images = ImageStore(spec.images_dir, pull_netns)
+        group.create_task(node(kubelet, config, images, spec.pod_cidr, LINK), name="node")
         group.create_task(serve_services(proxying), name="proxy")
 
 
-async def node(client: Client, config: AgentConfig, images_dir: Path, cluster_cidr: str, link: str) -> None:
+async def node(client: Client, config: AgentConfig, images: ImageStore, cluster_cidr: str, link: str) -> None:
     """An agent with everything that it runs on, and the node's part in the network between nodes."""
     from kubette import agent
     from kubette.agent import neighbours
     from kubette.network import hostnft
     from kubette.network.pods import PodNetwork
-    from kubette.runtime.images import ImageStore
     from kubette.runtime.oci import OciRuntime
 
     address = config.node_ips[0]
-    images = ImageStore(images_dir)
     runtime = OciRuntime(config.node_name, config.cluster, config.data_dir, config.run_dir, images)
     hostnft.egress(address, (cluster_cidr,))
     async with host_ports(address) as ports, asyncio.TaskGroup() as group:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import gzip
 import io
 import os
@@ -57,7 +58,7 @@ def archives() -> Iterator[Path]:
 
 @pytest.fixture
 def store(tmp_path: Path) -> ImageStore:
-    return ImageStore(tmp_path / "store", netns=Path("/proc/self/ns/net"))
+    return ImageStore(tmp_path / "store")
 
 
 def free_port() -> int:
@@ -66,24 +67,31 @@ def free_port() -> int:
         return int(s.getsockname()[1])
 
 
+@contextlib.contextmanager
+def serving(archives: Path, *prefix: str) -> Iterator[str]:
+    """host:port of a registry that holds ``box:v1``. ``prefix``: a command that runs another, somewhere else."""
+    address = f"127.0.0.1:{free_port()}"
+    with tempfile.TemporaryDirectory(prefix="kubette-test-") as directory:
+        config = Path(directory, "registry.yml")
+        config.write_text(
+            f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {directory}}}}}\nhttp: {{addr: '{address}'}}\n"
+        )
+        process = subprocess.Popen(
+            [*prefix, "docker-registry", "serve", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        try:
+            run(*prefix, "skopeo", "copy", "-q", "--insecure-policy", "--dest-tls-verify=false", "--retry-times=5",
+                f"docker-archive:{archives}/docker.tar", f"docker://{address}/box:v1")  # fmt: skip
+            yield address
+        finally:
+            process.terminate()
+            process.wait(10)
+
+
 @pytest.fixture(scope="module")
 def registry(archives: Path) -> Iterator[str]:
-    """host:port of a registry that holds ``box:v1``."""
-    address = f"127.0.0.1:{free_port()}"
-    config = archives / "registry.yml"
-    config.write_text(
-        f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {archives}/registry}}}}\nhttp: {{addr: '{address}'}}\n"
-    )
-    process = subprocess.Popen(
-        ["docker-registry", "serve", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        run("skopeo", "copy", "-q", "--insecure-policy", "--dest-tls-verify=false", "--retry-times=5",
-            f"docker-archive:{archives}/docker.tar", f"docker://{address}/box:v1")  # fmt: skip
+    with serving(archives) as address:
         yield address
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 @pytest.mark.parametrize(
@@ -136,6 +144,20 @@ async def test_pull_by_tag_and_digest(store: ImageStore, registry: str) -> None:
     assert await store.resolve(digest) == first
     await store.remove(f"{registry}/box:v1")
     assert await store.resolve(f"{registry}/box:v1") is None
+
+
+async def test_pull_in_another_network_namespace(archives: Path, tmp_path: Path) -> None:
+    """As an agent does, whose node has a loopback of its own: the registry is on the host's."""
+    host = tmp_path / "host"
+    kernel.pin_namespaces({"net": host}, "")
+    try:
+        with serving(archives, "nsenter", f"--net={host}") as address:
+            with pytest.raises(ImageFailure, match="connection refused"):
+                await ImageStore(tmp_path / "a").pull(f"{address}/box:v1")
+            image = await ImageStore(tmp_path / "b", netns=host).pull(f"{address}/box:v1")
+            assert image.references == (f"{address}/box:v1",)
+    finally:
+        kernel.unmount(host)
 
 
 @pytest.mark.parametrize("name", ["box:nope", "nobox", "box@sha256:" + "0" * 64])

@@ -24,6 +24,10 @@ from kubette.clusterspec import DATA_ROOT, RUN_ROOT, images_dir
 @click.option("--resolv-conf", type=click.Path(path_type=Path), default="/etc/resolv.conf", show_default=True)
 @click.option("--link", default="eth0", show_default=True, help="The interface towards the other nodes.")
 @click.option("--data-dir", type=click.Path(path_type=Path), default=DATA_ROOT / "agent", show_default=True)
+@click.option(
+    "--pull-netns", type=click.Path(path_type=Path), default="/proc/self/ns/net", show_default="the agent's own",
+    help="Network namespace to pull images in.",
+)
 @says_why
 def command(
     kubeconfig: Path | None,
@@ -38,9 +42,11 @@ def command(
     resolv_conf: Path,
     link: str,
     data_dir: Path,
+    pull_netns: Path,
 ) -> None:
     """Run a node's agent in the foreground. Its service proxy is `kubette proxy`."""
     from kubette import agent, compose
+    from kubette.runtime.images import ImageStore
 
     need_root()
     config = agent.AgentConfig(
@@ -56,5 +62,5 @@ def command(
         cluster_domain=cluster_domain,
         resolv_conf=resolv_conf,
     )
-    images = images_dir(data_dir.parent)
+    images = ImageStore(images_dir(data_dir.parent), pull_netns)
     compose.foreground(kubeconfig, lambda client: compose.node(client, config, images, cluster_cidr, link))

@@ -151,6 +151,8 @@ class _Supervisor:
         self.notify = notify
         self.components = {name: _Component(name) for name in (SERVER, *spec.nodes)}
         self._log = logging.getLogger(__name__)
+        # Nodes leave this namespace, and pull images in it: a registry on the host's loopback is reached.
+        self._host_netns = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
 
     def loop(self) -> None:
         """Until SIGTERM: then end the components and return."""
@@ -237,4 +239,4 @@ class _Supervisor:
         if self.notify >= 0:
             os.close(self.notify)
         netns.enter(local.namespace(self.spec.name, name))
-        return lambda: compose.serve_node(self.spec, name)
+        return lambda: compose.serve_node(self.spec, name, Path(f"/proc/self/fd/{self._host_netns}"))

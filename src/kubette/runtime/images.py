@@ -29,10 +29,10 @@ T = TypeVar("T")
 
 
 class ImageStore:
-    """Images in ``directory``. ``netns``: where registries are reached from, the machine's own network
-    (a node's namespace may not reach a registry on the host's loopback)."""
+    """Images in ``directory``. ``netns``: the network namespace that registries are reached from (a node's
+    own does not reach a registry on the host's loopback)."""
 
-    def __init__(self, directory: Path, netns: Path = Path("/proc/1/ns/net")) -> None:
+    def __init__(self, directory: Path, netns: Path = Path("/proc/self/ns/net")) -> None:
         self._dir = directory
         self._netns = netns
         self._index_file = directory / "index.json"
@@ -230,11 +230,15 @@ class ImageStore:
             return out
 
     async def _skopeo(self, *argv: str) -> bytes:
-        command = [_tool("skopeo"), *argv]
-        with contextlib.suppress(OSError):
-            if os.stat(self._netns).st_ino != os.stat("/proc/self/ns/net").st_ino:
-                command = [_tool("nsenter"), f"--net={self._netns}", *command]
-        return await _run(command)
+        """Run in the network namespace that registries are reached from."""
+        try:
+            netns = os.open(self._netns, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as e:
+            raise ImageFailure(f"the network to pull from: {e}") from e
+        try:
+            return await _run([_tool("nsenter"), f"--net=/proc/self/fd/{netns}", _tool("skopeo"), *argv], netns)
+        finally:
+            os.close(netns)
 
 
 def _from_row(row: Mapping[str, Any]) -> Image:
@@ -292,9 +296,10 @@ def _tool(name: str) -> str:
     return path
 
 
-async def _run(argv: Sequence[str]) -> bytes:
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(*argv, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe)
+async def _run(argv: Sequence[str], *inherited: int) -> bytes:
+    """What it printed, or ImageFailure with its last words. ``inherited``: descriptors it may use."""
+    pipe, null = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
+    process = await asyncio.create_subprocess_exec(*argv, stdin=null, stdout=pipe, stderr=pipe, pass_fds=inherited)
     try:
         out, err = await process.communicate()
     except asyncio.CancelledError:
