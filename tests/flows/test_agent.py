@@ -87,6 +87,22 @@ async def test_grace_then_kill_and_a_hook_before(world: World) -> None:
         await world.api.until(lambda: not world.pod())
 
 
+async def test_hooks_that_fail_tell_no_secrets_in_events(world: World) -> None:
+    world.runtime.execs = lambda command: ExecResult(4, b"pw=hunter2")
+    hook = {"exec": {"command": ["init"]}}
+    async with world.agent():
+        containers = [{"name": "web", "image": "web:1", "lifecycle": {"postStart": hook}}]
+        await world.create(containers=containers, terminationGracePeriodSeconds=1)
+        told = await world.event("FailedPostStartHook")
+        assert told["message"] == "PostStartHook failed"
+        await world.event("Killing", "FailedPostStartHook")
+        await world.create("b", containers=[{"name": "b", "image": "web:1", "lifecycle": {"preStop": hook}}])
+        await world.ready("b")
+        await world.api.delete(PODS, "b", "default", grace_seconds=1)
+        assert (await world.event("FailedPreStopHook"))["message"] == "PreStopHook failed"
+        assert not any("hunter2" in e["message"] for e in world.api.all("events"))
+
+
 async def test_crash_loop(world: World) -> None:
     world.change(backoff_first=0.5)
     world.runtime.on_start = lambda spec: 3

@@ -42,6 +42,11 @@ class AgentConfig:
     def logs_dir(self) -> Path:
         return self.data_dir / "pods-logs"
 
+    @property
+    def seccomp_dir(self) -> Path:
+        """Where the profiles of ``seccompProfile.localhostProfile`` lie, as below /var/lib/kubelet elsewhere."""
+        return self.data_dir / "seccomp"
+
     def pod_dir(self, uid: str) -> Path:
         """What the agent keeps for a pod across reboots; removed with it."""
         return self.data_dir / "pods" / uid

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +20,8 @@ from kubette.runtime.interface import Container, ContainerSpec, Image, ImageFail
 Obj = dict[str, Any]
 T = TypeVar("T")
 
+log = logging.getLogger(__name__)
+
 _MIN_GRACE = 2.0
 _POST_START_SECONDS = 3600.0
 
@@ -30,6 +33,11 @@ class StartFailure(Exception):
         super().__init__(message)
         self.reason = reason
         self.message = message
+
+
+def pod_words(pod: Obj) -> str:
+    """The pod as the kubelet names it in messages."""
+    return f"{meta.name(pod)}_{meta.namespace(pod)}({meta.uid(pod)})"
 
 
 def field_path(pod: Obj, name: str) -> str:
@@ -81,10 +89,11 @@ async def start(
         try:
             await hooks.run(handler, container, ip, identity, shared.runtime, _POST_START_SECONDS)
         except hooks.HookFailure as error:
-            emit("Warning", "FailedPostStartHook", f"PostStartHook failed: {error}")
+            emit("Warning", "FailedPostStartHook", "PostStartHook failed")  # what it said may be secret
             emit("Normal", "Killing", "FailedPostStartHook")
             await shared.runtime.stop(identity, _grace_of(pod))
-            raise StartFailure("PostStartHookError", f"PostStartHook failed: {error}") from error
+            why = f"{error.subject} for {_words(pod, name)} failed - {error}"
+            raise StartFailure("PostStartHookError", why) from error
 
 
 async def _create_and_start(
@@ -150,13 +159,18 @@ async def _spec(
         working_dir=container.get("workingDir") or "",
         mounts=tuple(mounts),
         resources=qos.kernel_resources(pod, container, shared.memory_bytes),
-        security=creation.security(pod, container),
+        security=creation.security(pod, container, config.seccomp_dir),
         tty=bool(container.get("tty")),
         stdin=bool(container.get("stdin")),
         stdin_once=bool(container.get("stdinOnce")),
         log_path=logs / f"{attempt}.log",
         labels=creation.labels(pod, container, attempt, message_file, image_id),
+        pod_words=pod_words(pod),
     )
+
+
+def _words(pod: Obj, name: str) -> str:
+    return f'Container "{name}" in Pod "{pod_words(pod)}"'
 
 
 def _message_file(directory: Path, attempt: int) -> Path:
@@ -209,6 +223,7 @@ async def stop(
         try:
             await hooks.run(handler, container, pod_ip, current.id, shared.runtime, grace)
         except hooks.HookFailure as error:
-            emit("Warning", "FailedPreStopHook", f"PreStopHook failed: {error}")
+            log.info("%s for %s failed - %s", error.subject, _words(pod, container["name"]), error)
+            emit("Warning", "FailedPreStopHook", "PreStopHook failed")
     left = max(over - shared.clock(), min(_MIN_GRACE, max(grace, 1.0)))
     await shared.runtime.stop(current.id, left)

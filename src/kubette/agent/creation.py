@@ -71,8 +71,8 @@ def sandbox(pod: Obj, hostname: str) -> SandboxSpec:
     )
 
 
-def security(pod: Obj, container: Obj) -> Security:
-    """The container's security context over the pod's."""
+def security(pod: Obj, container: Obj, profiles: Path) -> Security:
+    """The container's security context over the pod's. ``profiles``: where Localhost seccomp profiles lie."""
     of_pod = (pod.get("spec") or {}).get("securityContext") or {}
     own = container.get("securityContext") or {}
 
@@ -93,15 +93,25 @@ def security(pod: Obj, container: Obj) -> Security:
         allow_privilege_escalation=own.get("allowPrivilegeEscalation") is not False,
         add_capabilities=tuple(capabilities.get("add") or ()),
         drop_capabilities=tuple(capabilities.get("drop") or ()),
+        seccomp=_seccomp(pick("seccompProfile") or {}, profiles),
     )
+
+
+def _seccomp(chosen: Obj, profiles: Path) -> str:
+    match chosen.get("type"):
+        case "RuntimeDefault":
+            return "RuntimeDefault"
+        case "Localhost":
+            return str(profiles / chosen["localhostProfile"])
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
 class VolumeAt:
-    """A volume on the node. ``create``: missing subPath directories may be made in it."""
+    """A volume on the node. What follows an API object is not ``writable``, whatever its mount says."""
 
     path: Path
-    create: bool = True
+    writable: bool = True
 
 
 def mounts(container: Obj, volumes: Mapping[str, VolumeAt], env: Mapping[str, str]) -> list[Mount]:
@@ -123,7 +133,7 @@ def mounts(container: Obj, volumes: Mapping[str, VolumeAt], env: Mapping[str, st
             Mount(
                 source,
                 m["mountPath"] if m["mountPath"].startswith("/") else "/" + m["mountPath"],
-                bool(m.get("readOnly")),
+                bool(m.get("readOnly")) or not volume.writable,
                 _PROPAGATION.get(m.get("mountPropagation") or "", "private"),
             )
         )
@@ -140,7 +150,7 @@ def sub_path(volume: VolumeAt, sub: str, name: str) -> Path:
     if real != root and root not in real.parents:
         raise ConfigError(f'failed to prepare subPath for volumeMount "{name}": {sub} leads outside of the volume')
     if not real.exists():
-        if not volume.create:
+        if not volume.writable:
             raise ConfigError(f'failed to prepare subPath for volumeMount "{name}" of container')
         real.mkdir(parents=True, mode=0o750, exist_ok=True)
         real.chmod(volume.path.stat().st_mode & 0o7777)

@@ -78,10 +78,10 @@ async def check(host: str, port: int, service: str, timeout: float) -> tuple[boo
                 state = state_of(await _body(reader, writer))
             finally:
                 writer.close()
-    except TimeoutError:
+    except (TimeoutError, ConnectionRefusedError):  # upstream's client dials again until the time is over
         return False, f'timeout: failed to connect service "{target}" within {timeout:g}s: context deadline exceeded'
     except (OSError, asyncio.IncompleteReadError) as error:
-        return False, f'error: failed to connect service "{target}": {error}'
+        return False, f'error: failed to connect service at "{target}": {error}'
     if state is None:
         return False, f'error: health rpc probe failed: the server at "{target}" gave no answer'
     if state != 1:

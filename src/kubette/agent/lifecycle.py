@@ -245,6 +245,6 @@ def _ending_stops(chosen: list[Obj], seen: Mapping[str, Seen], out: Plan) -> lis
         if s.running or s.busy is not Busy.NO:
             stop = Stop(c["name"], f"Stopping container {c['name']}")
             needed.append(stop)
-            if s.busy is not Busy.STOPPING:
+            if s.busy is not Busy.STOPPING and not s.exited:  # what has exited needs no stop, only its job's end
                 out.stops.append(stop)
     return needed

@@ -91,7 +91,8 @@ def _first_line(path: str) -> str:
 
 def conditions(old: list[Obj], not_ready: str) -> list[Obj]:
     """The four conditions, among what others have set. ``not_ready``: why the node is not Ready ("" if it is)."""
-    ready = ("False", "KubeletNotReady", not_ready) if not_ready else ("True", "KubeletReady", "kubelet is ready")
+    well = "True", "KubeletReady", "kubelet is posting ready status"
+    ready = ("False", "KubeletNotReady", not_ready) if not_ready else well
     out, now = old, meta.now()
     for kind, (value, reason, message) in {**_WELL, "Ready": ready}.items():
         new = {"type": kind, "status": value, "reason": reason, "message": message, "lastHeartbeatTime": now}

@@ -197,7 +197,7 @@ class Prober:
             success, output = await probe_actions.run(probe, container, pod_ip, health.container_id, self._runtime)
         except probe_actions.Unsettled as error:
             if emit:
-                emit("Warning", "Unhealthy", f"{word} probe errored: {error}")
+                emit("Warning", "Unhealthy", f"{word} probe errored and resulted in unknown state: {error}")
             return None
         except Exception:
             log.exception("%s probe of %s", kind, container["name"])

@@ -206,7 +206,10 @@ def conditions(pod: Obj, view: PodView, now_phase: str, inits: list[Obj], mains:
         out[:] = meta.set_condition(out, new, at)
 
     put("PodReadyToStartContainers", None, view.sandbox and not view.over)
-    put("Initialized", None if view.initialized else _not_initialized(pod, view, inits, now_phase))
+    if now_phase == "Succeeded":
+        put("Initialized", ("PodCompleted", ""), True)
+    else:
+        put("Initialized", None if view.initialized else _not_initialized(pod, inits))
     ended = {"Succeeded": ("PodCompleted", ""), "Failed": ("PodFailed", "")}.get(now_phase)
     unready = _unready(pod, [*inits, *mains])
     put("ContainersReady", ended or unready)
@@ -215,9 +218,7 @@ def conditions(pod: Obj, view: PodView, now_phase: str, inits: list[Obj], mains:
     return out
 
 
-def _not_initialized(pod: Obj, view: PodView, inits: list[Obj], now_phase: str) -> tuple[str, str]:
-    if now_phase == "Failed":
-        return "PodFailed", ""
+def _not_initialized(pod: Obj, inits: list[Obj]) -> tuple[str, str]:
     shape = {c["name"]: c for c in init_containers(pod)}
     names = [s["name"] for s in inits if not (s["started"] if sidecar(shape[s["name"]]) else s["ready"])]
     return "ContainersNotInitialized", f"containers with incomplete status: [{' '.join(names)}]"

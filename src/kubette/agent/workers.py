@@ -172,7 +172,7 @@ class PodWorker:
 
     @property
     def _words(self) -> str:
-        return f"{meta.name(self.pod)}_{meta.namespace(self.pod)}({self.uid})"
+        return containers.pod_words(self.pod)
 
     def _job(self, work: Coroutine[Any, Any, None], what: str) -> asyncio.Task[None]:
         async def body() -> None:

@@ -87,6 +87,7 @@ class Security:
     allow_privilege_escalation: bool = True
     add_capabilities: Sequence[str] = ()
     drop_capabilities: Sequence[str] = ()
+    seccomp: str = ""  # "": unconfined; "RuntimeDefault"; else the path of a profile on the node
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,7 @@ class ContainerSpec:
     stdin_once: bool = False
     log_path: Path = Path("/dev/null")  # CRI log format, written by conmon
     labels: Mapping[str, str] = field(default_factory=dict)  # kept with the container; the agent reads them back
+    pod_words: str = ""  # the pod as messages name it: name_namespace(uid)
 
 
 class ContainerState(Enum):

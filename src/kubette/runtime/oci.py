@@ -22,7 +22,7 @@ from typing import Any
 
 import orjson
 
-from kubette.runtime import cgroups, kernel, records, rootfs
+from kubette.runtime import cgroups, devices, kernel, records, rootfs, seccomp
 from kubette.runtime import spec as specs
 from kubette.runtime.images import ImageStore
 from kubette.runtime.interface import (
@@ -174,6 +174,8 @@ class OciRuntime:
                 available=self._caps,
                 cgroup_namespace=self._h.is_v2,
                 min_oom_score_adj=self._min_oom,
+                devices=devices.of_host() if spec.security.privileged else (),
+                profile=seccomp.profile(spec.security.seccomp, specs.capabilities(spec)),
             )
             (directory / "config.json").write_bytes(orjson.dumps(config))
             record = Record(

@@ -67,11 +67,9 @@ def user_of(spec: ContainerSpec, image: Image, root: Path) -> User:
     if row is None and not name.isdigit():
         raise RuntimeFailure(f"unable to find user {name}: no matching entries in passwd file", "CreateContainerError")
     uid = int(row[2]) if row else int(name)
-    if security.run_as_non_root and uid == 0:
-        why = "runAsUser breaks non-root policy" if security.run_as_user == 0 else "image will run as root"
-        raise RuntimeFailure(
-            f"container has runAsNonRoot and {why} (container: {spec.name})", "CreateContainerConfigError"
-        )
+    if security.run_as_non_root and (why := _root_refused(security.run_as_user, name, uid)):
+        at = f'(pod: "{spec.pod_words}", container: {spec.name})'
+        raise RuntimeFailure(f"{why} {at}", "CreateContainerConfigError")
     gid = int(row[3]) if row else 0
     if security.run_as_group is not None:
         gid = security.run_as_group
@@ -87,6 +85,17 @@ def user_of(spec: ContainerSpec, image: Image, root: Path) -> User:
         extra += [int(r[2]) for r in groups if len(r) > 3 and row[0] in r[3].split(",")]
     extra += security.supplemental_groups
     return User(uid, gid, tuple(dict.fromkeys(extra)), (row[5] if row else "") or "/")
+
+
+def _root_refused(asked: int | None, name: str, uid: int) -> str:
+    """Why ``runAsNonRoot`` forbids it. A name alone proves nothing: what it stands for is the image's to say."""
+    if asked is None and not name.isdigit():
+        return f"container has runAsNonRoot and image has non-numeric user ({name}), cannot verify user is non-root"
+    if uid:
+        return ""
+    return "container's runAsUser breaks non-root policy" if asked == 0 else (
+        "container has runAsNonRoot and image will run as root"
+    )
 
 
 def _table(file: Path) -> list[list[str]]:
@@ -141,8 +150,11 @@ def config(
     available: frozenset[str] | None = None,
     cgroup_namespace: bool = False,
     min_oom_score_adj: int = -1000,
+    devices: Sequence[Mapping[str, Any]] = (),
+    profile: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The whole config.json. ``available``: capabilities that this process may hand on (None: all)."""
+    """The whole config.json. ``available``: capabilities that this process may hand on (None: all);
+    ``devices``: the host's, which a privileged container has; ``profile``: seccomp's, which any other may have."""
     security, limits = spec.security, spec.resources
     caps = [c for c in capabilities(spec) if available is None or c in available]
     keep = caps if user.uid == 0 else []
@@ -169,9 +181,13 @@ def config(
     linux: dict[str, Any] = {"namespaces": namespaces, "cgroupsPath": cgroup, "resources": resources}
     if not security.privileged:
         linux |= {"maskedPaths": list(_MASKED), "readonlyPaths": list(_READ_ONLY)}
+        if profile is not None:
+            linux["seccomp"] = dict(profile)
+    else:
+        linux["devices"] = list(devices)
     mounts = [
         *_system_mounts(security.privileged, shm),
-        *extra_mounts,
+        *(_read_only(m) if security.read_only_root else m for m in extra_mounts),
         *(_bind(m) for m in sorted(spec.mounts, key=lambda m: m.target.count("/"))),
     ]
     propagations = {m.propagation for m in spec.mounts}
@@ -218,6 +234,11 @@ def _system_mounts(privileged: bool, shm: Path | None) -> list[dict[str, Any]]:
     if shm is not None:
         out.append(row("/dev/shm", "bind", "rbind", "rw", *safe, source=str(shm)))
     return out
+
+
+def _read_only(mount: Mapping[str, Any]) -> dict[str, Any]:
+    """Part of the root, so as read-only as the root is."""
+    return {**mount, "options": [*mount["options"], "ro"]}
 
 
 def _bind(m: Mount) -> dict[str, Any]:

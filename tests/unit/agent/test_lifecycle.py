@@ -95,6 +95,11 @@ def test_an_init_container_that_fails() -> None:
     assert ([s.name for s in out.stops], out.done) == (["side"], False)
 
 
+def test_what_has_exited_is_not_stopped_while_its_start_job_ends() -> None:
+    out = plan(pod("c", policy="Never"), {"c": ended(busy=Busy.STARTING)}, 200, ending=True)
+    assert (out.stops, out.done) == ([], False)
+
+
 def test_sidecars_outlive_the_containers() -> None:
     p = pod("a", "b", inits=(SIDE, {**SIDE, "name": "side2"}), policy="Never")
     seen = {"a": ended("a"), "b": runs("b"), "side": ended("side", 1), "side2": runs("side2")}
@@ -136,6 +141,23 @@ def test_phases(seen: dict[str, Seen], over: bool, phase: str) -> None:
     views = {n: status.ContainerView(s.current) for n, s in seen.items()}
     view = status.PodView(views, 0, initialized=True, over=over)
     assert status.phase(pod("a", "b"), view) == phase
+
+
+def test_initialized_by_what_the_init_containers_did() -> None:
+    def initialized(state: ContainerState, code: int, *, over: bool, begun: bool) -> tuple[str, str]:
+        views = {"init": status.ContainerView(container("init", state, code))}
+        if begun:
+            views["c"] = status.ContainerView(container("c", state, code))
+        new = status.pod_status(
+            pod("c", inits=(INIT,), policy="Never"), status.PodView(views, 0, initialized=begun, over=over)
+        )
+        told = next(c for c in new["conditions"] if c["type"] == "Initialized")
+        return told["status"], told.get("reason", "")
+
+    ended = ContainerState.EXITED
+    assert initialized(ended, 1, over=True, begun=False) == ("False", "ContainersNotInitialized")
+    assert initialized(ended, 0, over=True, begun=True) == ("True", "PodCompleted")
+    assert initialized(ContainerState.RUNNING, 0, over=False, begun=True) == ("True", "")
 
 
 def test_conditions_of_others_stay() -> None:

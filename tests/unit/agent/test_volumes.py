@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kubette.agent import volumes
-from kubette.agent.creation import VolumeAt, sub_path
+from kubette.agent.creation import VolumeAt, mounts, sub_path
 from kubette.agent.env import ConfigError
 from kubette.agent.volumes.base import Context, VolumeError
 
@@ -62,6 +62,19 @@ async def test_config_map_is_replaced_as_a_whole(context: Context) -> None:
     await made(context, configMap={"name": "m", "defaultMode": 0o400})
     assert shown(path) == {"b": "3", "c": "4"}
     assert not (path / first).exists()
+
+
+@pytest.mark.parametrize(
+    ("volume", "writable"),
+    [
+        ({"configMap": {"name": "m"}}, False), ({"secret": {"secretName": "s"}}, False), ({"projected": {}}, False),
+        ({"downwardAPI": {}}, False), ({"emptyDir": {}}, True), ({"hostPath": {"path": "/"}}, True),
+    ],
+)  # fmt: skip
+async def test_what_follows_an_object_is_mounted_read_only(context: Context, volume: Obj, writable: bool) -> None:
+    at = await volumes.setup(context, {"name": "v", **volume})
+    (mount,) = mounts({"name": "c", "volumeMounts": [{"name": "v", "mountPath": "/v"}]}, {"v": at}, {})
+    assert mount.read_only is not writable
 
 
 async def test_items_and_what_is_missing(context: Context) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from kubette.runtime import devices, seccomp
 from kubette.runtime import spec as specs
 from kubette.runtime.interface import ContainerSpec, Image, Resources, RuntimeFailure, Sandbox, Security
 
@@ -56,10 +57,60 @@ def test_whom_it_runs_as(tmp_path: Path, image_user: str, security: Security, wa
         assert 50 in user.groups
 
 
-def test_root_is_refused_where_non_root_is_asked_for(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeFailure, match="runAsNonRoot") as caught:
-        specs.user_of(replace(POD, security=Security(run_as_non_root=True)), IMAGE, tmp_path)
+@pytest.mark.parametrize(
+    ("image_user", "asked", "words"),
+    [
+        ("", None, "container has runAsNonRoot and image will run as root"),
+        ("web", 0, "container's runAsUser breaks non-root policy"),
+        ("web", None, "container has runAsNonRoot and image has non-numeric user (web), "
+                      "cannot verify user is non-root"),
+    ],
+)  # fmt: skip
+def test_root_is_refused_where_non_root_is_asked_for(
+    tmp_path: Path, image_user: str, asked: int | None, words: str
+) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/passwd").write_text("web:x:33:33:web:/var/www:/bin/sh\n")
+    refused = replace(POD, security=Security(run_as_non_root=True, run_as_user=asked), pod_words="p_d(u)")
+    with pytest.raises(RuntimeFailure) as caught:
+        specs.user_of(refused, replace(IMAGE, user=image_user), tmp_path)
+    assert str(caught.value) == f'{words} (pod: "p_d(u)", container: main)'
     assert caught.value.reason == "CreateContainerConfigError"
+
+
+def test_a_read_only_root_is_read_only_in_every_part() -> None:
+    part = {"destination": "/usr", "type": "overlay", "options": ["lowerdir=/usr"]}
+    spec = replace(POD, security=Security(read_only_root=True))
+    user = specs.User(0, 0, (), "/")
+    out = specs.config(
+        spec, IMAGE, root=Path("/r"), user=user, hostname="h", cgroup="/c", shm=None, extra_mounts=[part]
+    )
+    assert out["root"]["readonly"]
+    assert next(m for m in out["mounts"] if m["destination"] == "/usr")["options"] == ["lowerdir=/usr", "ro"]
+
+
+def test_the_default_seccomp_profile_follows_the_capabilities() -> None:
+    def forbidden(*capabilities: str) -> set[str]:
+        return {name for rule in seccomp.default(capabilities)["syscalls"] for name in rule["names"]}
+
+    assert {"mount", "unshare", "reboot", "clone3"} <= forbidden()
+    assert not {"mount", "unshare", "clone", "clone3"} & forbidden("CAP_SYS_ADMIN")
+    assert "reboot" in forbidden("CAP_SYS_ADMIN")
+
+
+def test_a_seccomp_profile_of_the_node(tmp_path: Path) -> None:
+    file = tmp_path / "p.json"
+    file.write_text('{"defaultAction": "SCMP_ACT_LOG"}')
+    assert seccomp.profile(str(file)) == {"defaultAction": "SCMP_ACT_LOG"}
+    assert seccomp.profile("") is None
+    with pytest.raises(RuntimeFailure, match="cannot load seccomp profile"):
+        seccomp.profile(str(tmp_path / "none.json"))
+
+
+def test_the_hosts_devices() -> None:
+    found = {d["path"]: d for d in devices.of_host()}
+    assert (found["/dev/null"]["type"], found["/dev/null"]["major"], found["/dev/null"]["minor"]) == ("c", 1, 3)
+    assert not any(path.startswith(("/dev/pts", "/dev/shm")) for path in found)
 
 
 def test_capabilities() -> None:

@@ -17,7 +17,7 @@ async def setup(context: Context, volume: Obj) -> VolumeAt:
     files = await files_of(context, source, payload.default_mode(source))
     path = context.directory("configmap", volume["name"])
     await payload.write(path, files, context.fs_group)
-    return VolumeAt(path, create=False)
+    return VolumeAt(path, writable=False)
 
 
 async def files_of(context: Context, source: Obj, mode: int) -> dict[str, payload.File]:

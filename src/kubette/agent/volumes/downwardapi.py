@@ -17,7 +17,7 @@ async def setup(context: Context, volume: Obj) -> VolumeAt:
     files = files_of(context, source, payload.default_mode(source))
     path = context.directory("downward-api", volume["name"])
     await payload.write(path, files, context.fs_group)
-    return VolumeAt(path, create=False)
+    return VolumeAt(path, writable=False)
 
 
 def files_of(context: Context, source: Obj, mode: int) -> dict[str, payload.File]:

@@ -29,7 +29,7 @@ async def setup(context: Context, volume: Obj) -> VolumeAt:
             raise VolumeError(f"unsupported projected source: {', '.join(part)}")
     path = context.directory("projected", volume["name"], secret=True)
     await payload.write(path, files, context.fs_group)
-    return VolumeAt(path, create=False)
+    return VolumeAt(path, writable=False)
 
 
 async def _token(context: Context, source: Obj, mode: int) -> dict[str, payload.File]:

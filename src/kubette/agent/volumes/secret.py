@@ -17,7 +17,7 @@ async def setup(context: Context, volume: Obj) -> VolumeAt:
     files = await files_of(context, {**source, "name": source.get("secretName", "")}, payload.default_mode(source))
     path = context.directory("secret", volume["name"], secret=True)
     await payload.write(path, files, context.fs_group)
-    return VolumeAt(path, create=False)
+    return VolumeAt(path, writable=False)
 
 
 async def files_of(context: Context, source: Obj, mode: int) -> dict[str, payload.File]:
