@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kubette.api.kinds import resource
-from kubette.runtime.interface import ContainerSpec, ExecResult, RuntimeFailure
+from kubette.runtime.interface import Container, ContainerSpec, ExecResult, RuntimeFailure
 
 from .agent_world import PODS, World, eventually
 
@@ -141,6 +141,27 @@ async def test_a_pod_that_ends(world: World, policy: str, code: int, phase: str,
         assert world.status()["podIP"] == "10.42.0.2"  # told, though free again
 
 
+async def test_a_pod_that_has_ended_is_left_alone(world: World) -> None:
+    """Also one with volumes that would be brought up to date while it ran."""
+    looks: list[str] = []
+    get = world.runtime.get
+
+    async def counted(identity: str) -> Container | None:
+        looks.append(identity)
+        return await get(identity)
+
+    world.runtime.get = counted  # type: ignore[method-assign]
+    world.runtime.on_start = lambda spec: 0
+    async with world.agent():
+        await world.create("ends", restartPolicy="Never", volumes=[{"name": "v", "downwardAPI": {"items": []}}])
+        await world.api.until(lambda: world.status("ends").get("phase") == "Succeeded")
+        ended = world.container(pod="ends")["containerID"].partition("://")[2]
+        before = looks.count(ended)
+        await world.create("crashes")
+        await world.api.until(lambda: world.container(pod="crashes").get("restartCount") == 2)
+        assert looks.count(ended) - before < 10
+
+
 async def test_init_containers_and_sidecars(world: World) -> None:
     inits = [
         {"name": "first", "image": "init:1"},
@@ -205,6 +226,7 @@ async def test_a_container_that_cannot_start(world: World) -> None:
         await world.create(restartPolicy="Never")
         await world.event("Failed", "Error: exec")
         await world.api.until(lambda: world.status().get("phase") == "Failed")
+        assert world.state() == ("terminated", "StartError")  # it waits for nothing
 
 
 async def test_readiness_and_liveness(world: World) -> None:

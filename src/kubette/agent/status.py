@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from kubette.agent.lifecycle import containers, init_containers, sidecar
+from kubette.agent.lifecycle import containers, init_containers, restarts, sidecar
 from kubette.agent.qos import qos_class
 from kubette.api import meta
 from kubette.runtime.interface import Container, ContainerState
@@ -111,7 +111,11 @@ def container_status(pod: Obj, container: Obj, view: PodView) -> Obj:
     state: Obj
     if current is not None and running:
         state = {"running": {"startedAt": timestamp(current.started_at)}}
-    elif current is not None and current.state is not ContainerState.CREATED and v.waiting is None:
+    elif (
+        current is not None
+        and current.state is not ContainerState.CREATED
+        and (v.waiting is None or not restarts(pod, container, current.exit_code, init=init))  # it waits for nothing
+    ):
         state = {"terminated": terminated(current, v.messages.get(current.id, ""))}
     else:
         if current is not None and current.state is not ContainerState.CREATED:

@@ -162,7 +162,7 @@ class PodWorker:
         elif not ending:
             self._refresh_volumes(now)
         times = [t for t in (plan.wake_at, deadline if not ending else None) if t is not None]
-        if self.prepared and not ending and podsetup.has_refreshed(self.pod):
+        if self.prepared and not ending and not plan.done and podsetup.has_refreshed(self.pod):
             times.append(self._refresh_at)
         return max(0.0, min([now + _LOOK_AGAIN, *times]) - self._shared.clock())
 
