@@ -27,6 +27,7 @@ from kubette.clusterspec import ClusterError, ClusterSpec
 
 if TYPE_CHECKING:
     from kubette.agent import AgentConfig
+    from kubette.network.hostports import HostPorts
     from kubette.runtime.images import ImageStore
 
 log = logging.getLogger(__name__)
@@ -222,6 +223,7 @@ async def apply(client: Client, manifests: Iterable[dict[str, Any]]) -> None:
 async def local_node(spec: ClusterSpec, name: str, pull_netns: Path) -> None:
     """A node of a local cluster. Until cancelled; pods go on running then."""
     from kubette import agent, proxy
+    from kubette.network import local
     from kubette.runtime.images import ImageStore
 
     address, pki = spec.nodes[name], spec.pki_dir
@@ -253,40 +255,52 @@ async def local_node(spec: ClusterSpec, name: str, pull_netns: Path) -> None:
         asyncio.TaskGroup() as group,
     ):
         images = ImageStore(spec.images_dir, pull_netns)
-        group.create_task(node(kubelet, config, images, spec.pod_cidr, LINK), name="node")
+        running = node(kubelet, config, images, spec.pod_cidr, LINK, lambda: local.restore(spec.subnet, address))
+        group.create_task(running, name="node")
         group.create_task(serve_services(proxying), name="proxy")
 
 
-async def node(client: Client, config: AgentConfig, images: ImageStore, cluster_cidr: str, link: str) -> None:
-    """An agent with everything that it runs on, and the node's part in the network between nodes."""
+async def node(
+    client: Client,
+    config: AgentConfig,
+    images: ImageStore,
+    cluster_cidr: str,
+    link: str,
+    restore_link: Callable[[], None] = lambda: None,
+) -> None:
+    """An agent with everything that it runs on, and the node's part in the network between nodes.
+
+    ``restore_link`` brings back the link's own address and routes where those are ours to keep."""
     from kubette import agent
     from kubette.agent import neighbours
-    from kubette.network import hostnft
-    from kubette.network.pods import PodNetwork
+    from kubette.network.pods import PodNetwork, hold_gateway
     from kubette.runtime.oci import OciRuntime
+
+    def restore() -> None:
+        hold_gateway()
+        restore_link()
 
     address = config.node_ips[0]
     runtime = OciRuntime(config.node_name, config.cluster, config.data_dir, config.run_dir, images)
-    hostnft.egress(address, (cluster_cidr,))
-    async with host_ports(address) as ports, asyncio.TaskGroup() as group:
+    async with node_tables(address, cluster_cidr) as ports, asyncio.TaskGroup() as group:
         running = agent.run(client, config, runtime, images, PodNetwork(address), host_ports=ports)
         group.create_task(running, name="agent")
-        group.create_task(neighbours.keep(client, config.node_name, address, link), name="neighbours")
+        group.create_task(neighbours.keep(client, config.node_name, address, link, restore), name="neighbours")
 
 
 @contextlib.asynccontextmanager
-async def host_ports(address: str) -> AsyncIterator[Any]:
-    """The node's table of host ports, repaired when others meddle."""
+async def node_tables(address: str, cluster_cidr: str) -> AsyncIterator[HostPorts]:
+    """The node's tables beside the proxy's, repaired when others meddle: egress, and host ports, which is given."""
+    from kubette.network import hostnft
     from kubette.network.hostports import HostPorts
     from kubette.nft.socket import Kernel
 
-    kernel = Kernel()
-    try:
-        ports = HostPorts.open(kernel, (address,))
-        ports.live.watch(asyncio.get_running_loop())
+    loop = asyncio.get_running_loop()
+    with contextlib.closing(Kernel()) as one, contextlib.closing(Kernel()) as other, contextlib.ExitStack() as stack:
+        ports = HostPorts.open(one, (address,))
+        for live in (ports.live, hostnft.egress(other, address, (cluster_cidr,))):
+            stack.callback(live.watch(loop))
         yield ports
-    finally:
-        kernel.close()
 
 
 async def pod_cidrs(client: Client, name: str) -> tuple[str, ...]:

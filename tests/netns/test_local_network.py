@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
 from pyroute2 import IPRoute
 
+from kubette import compose
+from kubette.agent import neighbours
+from kubette.api.kinds import resource
 from kubette.network import announce, local, netns, peers
+from kubette.network.pods import GATEWAY, hold_gateway
+from kubette.testing.fakeapi import FakeApi
 
 CLUSTER = f"t{os.getpid()}"
 CIDRS = ("10.42.0.0/16", "10.43.0.0/16")
@@ -117,3 +124,83 @@ def test_only_the_addresses_of_a_node_that_goes_move() -> None:
     assert all(after[a] == before[a] for a in addresses if before[a] != "node-3")
     assert set(before.values()) == set(nodes)
     assert announce.announcer("172.29.7.200", []) is None
+
+
+def _while_kept(work: Callable[[FakeApi], Awaitable[None]]) -> None:
+    """Run ``work`` on node-1 of two, next to all that keeps the node's own part of the network."""
+    address = TOPOLOGY.members["node-1"]
+
+    def restore() -> None:
+        hold_gateway()
+        local.restore(TOPOLOGY.subnet, address)
+
+    async def story() -> None:
+        api = FakeApi()
+        for i, name in enumerate(("node-1", "node-2")):
+            status = {
+                "addresses": [{"type": "InternalIP", "address": TOPOLOGY.members[name]}],
+                "conditions": [{"type": "Ready", "status": "True" if name == "node-1" else "Unknown"}],
+            }
+            spec = {"podCIDR": f"10.42.{i}.0/24", "podCIDRs": [f"10.42.{i}.0/24"]}
+            node = await api.create(resource("nodes"), {"metadata": {"name": name}, "spec": spec})
+            await api.update(resource("nodes"), {**node, "status": status}, subresource="status")
+        web = {"metadata": {"name": "web", "namespace": "default"}, "spec": {"type": "LoadBalancer"}}
+        service = await api.create(resource("services"), web)
+        assigned = {"loadBalancer": {"ingress": [{"ip": "172.29.7.200"}]}}
+        await api.update(resource("services"), {**service, "status": assigned}, subresource="status")
+        keeping = neighbours.keep(api, "node-1", address, "eth0", restore)
+        async with compose.node_tables(address, CIDRS[0]), asyncio.TaskGroup() as group:
+            task = group.create_task(keeping, name="neighbours")
+            await work(api)
+            task.cancel()
+
+    asyncio.run(story())
+
+
+async def _until(holds: Callable[[], bool], seconds: float = 3.0) -> None:
+    start = time.monotonic()
+    while not holds():
+        assert time.monotonic() - start < seconds, "deadline"
+        await asyncio.sleep(0.005)
+
+
+async def _until_the_same(show: Callable[[], list[str]], wanted: list[str]) -> None:
+    try:
+        await _until(lambda: show() == wanted)
+    except AssertionError:
+        assert show() == wanted
+
+
+def _network() -> list[str]:
+    shown = _run("ip", "route").splitlines() + _run("ip", "-o", "-4", "addr").splitlines()
+    return sorted(shown)
+
+
+def test_what_others_take_away_comes_back(host: Path) -> None:
+    netns.inside(host, lambda: local.build(TOPOLOGY))
+
+    async def work(_api: FakeApi) -> None:
+        await _until(lambda: "172.29.7.200" in _run("ip", "addr") and "10.42.1.0/24" in _run("ip", "route"))
+        whole = _network()
+        for loss in (
+            "route del 10.42.1.0/24",
+            "route del default",
+            "addr del 172.29.7.200/32 dev eth0",
+            f"addr del {GATEWAY}/32 dev lo",
+            "addr del 172.29.7.11/24 dev eth0",
+        ):
+            _run("ip", *loss.split())
+            await _until_the_same(_network, whole)
+        _run("ip", "link", "set", "eth0", "down")
+        _run("ip", "link", "set", "eth0", "up")
+        await _until_the_same(_network, whole)
+
+        def tables() -> list[str]:
+            return sorted(_run("nft", "list", "tables").splitlines())
+
+        before = tables()
+        assert before == ["table ip kubette-egress", "table ip kubette-hostports"]
+        _run("nft", "flush", "ruleset")
+        await _until_the_same(tables, before)
+
+    netns.inside(local.namespace(CLUSTER, "node-1"), lambda: _while_kept(work))

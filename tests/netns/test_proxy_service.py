@@ -96,6 +96,10 @@ def run_nft(command: str) -> None:
     subprocess.run(["nft", command], check=True, timeout=10)
 
 
+def run_ip(command: str) -> None:
+    subprocess.run(["ip", *command.split()], check=True, timeout=10)
+
+
 def hit(ip: str = "10.43.0.7", port: int = 80) -> str:
     """Which backend's address answers, seen from the node."""
     with socket.socket() as sock:
@@ -146,6 +150,11 @@ def test_events_reach_the_kernel_and_a_flush_by_others_is_repaired(node: Path) -
                 repaired = await until(lambda: hit() == "10.42.0.3", 1)
                 run_nft("delete chain ip kubette guard-output")
                 await until(lambda: hit(port=81) == "ConnectionRefusedError", 1)
+                run_ip("route del 10.43.0.0/16")
+                await until(lambda: hit() == "10.42.0.3", 1)
+                run_ip(f"addr del {NODE}/32 dev lo")  # the route falls with its source
+                run_ip(f"addr add {NODE}/32 dev lo")
+                await until(lambda: hit() == "10.42.0.3", 2)
                 return changed, repaired
         finally:
             task.cancel()

@@ -7,15 +7,23 @@ kernel is told off the event loop, one change after another.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+import contextlib
+import logging
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from pyroute2.netlink.exceptions import NetlinkError
 
 from kubette.api import meta
 from kubette.api.kinds import resource
 from kubette.client.informer import Informer
 from kubette.client.interface import Api
 from kubette.network import announce, peers
+from kubette.network.disturbance import Disturbance
+
+log = logging.getLogger(__name__)
+_RETRY = 1.0  # seconds
 
 Obj = dict[str, Any]
 
@@ -97,32 +105,47 @@ async def keep_routes(client: Api, own: str = "") -> None:
     await _keep([nodes], lambda: peers.apply(routes(own, nodes.items.values())))
 
 
-async def keep(client: Api, own: str, own_ip: str, link: str) -> None:
-    """Until cancelled: routes to the neighbours' pods, and this node's share of load-balancer addresses."""
+async def keep(client: Api, own: str, own_ip: str, link: str, restore: Callable[[], None]) -> None:
+    """Until cancelled: routes to the neighbours' pods, and this node's share of load-balancer addresses.
+
+    ``restore`` brings back what those stand on; called first, and again whenever others have meddled."""
     nodes: Informer[Peer] = Informer(client, resource("nodes"), transform=narrow_node)
     services: Informer[Balanced] = Informer(client, resource("services"), transform=narrow_service)
     slices = Informer(client, resource("endpointslices.discovery.k8s.io"), transform=narrow_slice)
 
     def act() -> None:
+        restore()
         everybody = list(nodes.items.values())
         peers.apply(routes(own, everybody))
         places = [(key[0], service, names) for key, (service, names) in list(slices.items.items())]
         mine = announced(own, everybody, dict(services.items), places)
         announce.apply(link, mine, None, (own_ip,))
 
-    await _keep([nodes, services, slices], act)
+    await _keep([nodes, services, slices], act, ("lo", link))
 
 
-async def _keep(informers: list[Informer[Any]], act: Callable[[], None]) -> None:
+async def _keep(informers: list[Informer[Any]], act: Callable[[], None], links: Collection[str] | None = None) -> None:
+    """``act`` when an object has changed, or one of the ``links`` (None: any)."""
     changed = asyncio.Event()
+    loop = asyncio.get_running_loop()
     async with asyncio.TaskGroup() as group:
         for informer in informers:
             group.create_task(informer.run(), name=f"informer-{informer.kind.plural}")
         for informer in informers:
             await informer.wait_synced()
             informer.subscribe(lambda key, old, new: changed.set() if old != new else None)
-        changed.set()
-        while True:
-            await changed.wait()
-            changed.clear()
-            await asyncio.to_thread(act)
+        with contextlib.closing(Disturbance(links)) as disturbance:
+            loop.add_reader(disturbance.fileno(), lambda: changed.set() if disturbance.heed() else None)
+            try:
+                changed.set()
+                while True:
+                    await changed.wait()
+                    changed.clear()
+                    try:
+                        await asyncio.to_thread(act)
+                    except (OSError, NetlinkError) as error:
+                        log.warning("the link towards the other nodes: %s; again in %.0f s", error, _RETRY)
+                        await asyncio.sleep(_RETRY)
+                        changed.set()
+            finally:
+                loop.remove_reader(disturbance.fileno())

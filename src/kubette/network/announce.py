@@ -7,6 +7,7 @@ kernel answers ARP, and a gratuitous ARP (RFC 5227) tells the neighbours that it
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import socket
 import struct
@@ -40,7 +41,11 @@ def apply(link: str, wanted: Collection[str], pool: Collection[str] | None, own:
         for address in taken:
             ip.addr("replace", index=index, address=address, prefixlen=32)
     for address in taken:
-        gratuitous_arp(link, address)
+        try:
+            gratuitous_arp(link, address)
+        except OSError as error:
+            if error.errno != errno.ENETDOWN:  # then it is told when the link is back (arp_notify)
+                raise
     return taken
 
 

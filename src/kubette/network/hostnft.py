@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kubette.nft import expr as e
+from kubette.nft.live import Backend, LiveTable
 from kubette.nft.socket import Kernel
 from kubette.nft.transaction import Transaction, replace
 from kubette.nft.transaction import remove as removal
@@ -67,9 +68,11 @@ def egress_table(node_ip: str, cluster_cidrs: Sequence[str]) -> Table:
     return out
 
 
-def egress(node_ip: str, cluster_cidrs: Sequence[str]) -> None:
-    """Write the node's table anew, in the namespace of the calling thread."""
-    _commit(replace(egress_table(node_ip, cluster_cidrs)))
+def egress(backend: Backend, node_ip: str, cluster_cidrs: Sequence[str]) -> LiveTable:
+    """Write the node's table anew; ``watch`` of what is returned repairs it when others meddle."""
+    live = LiveTable(egress_table(node_ip, cluster_cidrs), backend)
+    live.load()
+    return live
 
 
 def _commit(transaction: Transaction) -> None:

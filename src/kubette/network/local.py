@@ -7,6 +7,7 @@ default route. Everything is named after the cluster; ``remove`` needs only the 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
@@ -90,8 +91,8 @@ def build(topology: Topology) -> None:
         _sysctl(f"net/ipv6/conf/{bridge}/disable_ipv6", "1")
         ip.addr("replace", index=index, address=topology.host_ip, prefixlen=prefix)
         ip.link("set", index=index, state="up")
-        for member, address in topology.members.items():
-            _member(ip, topology, member, address, prefix, index)
+        for member in topology.members:
+            _member(ip, topology, member, index)
         for cidr in topology.unroutable:
             if not any(ipaddress.ip_network(cidr).overlaps(network) for network in used_networks()):
                 ip.route("replace", dst=cidr, type=UNREACHABLE, proto=ROUTE_PROTOCOL)
@@ -99,7 +100,7 @@ def build(topology: Topology) -> None:
     _sysctl("net/ipv4/ip_forward", "1")
 
 
-def _member(ip: Any, topology: Topology, member: str, address: str, prefix: int, bridge: int) -> None:
+def _member(ip: Any, topology: Topology, member: str, bridge: int) -> None:
     path = namespace(topology.cluster, member)
     if not path.exists():
         netns.create(path)
@@ -112,17 +113,30 @@ def _member(ip: Any, topology: Topology, member: str, address: str, prefix: int,
 
     def inner() -> None:
         with IPRoute() as own:
-            own.link("set", index=1, state="up")
-            link = own.link_lookup(ifname=LINK)[0]
-            own.addr("replace", index=link, address=address, prefixlen=prefix)
-            own.link("set", index=link, state="up")
-            own.route("replace", dst="0.0.0.0/0", gateway=topology.host_ip)
+            for link in (1, own.link_lookup(ifname=LINK)[0]):
+                own.link("set", index=link, state="up")
+        restore(topology.subnet, topology.members[member])
         _sysctl("net/ipv4/ip_forward", "1")
         # Replies of a service may come back by another way than the packet went; loose is enough here.
         _sysctl("net/ipv4/conf/all/rp_filter", "0")
+        # "Port unreachable" to every client at once, not to one a second.
+        _sysctl("net/ipv4/icmp_ratelimit", "0")
         _sysctl(f"net/ipv4/conf/{LINK}/arp_notify", "1")
 
     netns.inside(path, inner)
+
+
+def restore(subnet: str, address: str) -> None:
+    """Inside a member's namespace: its address and its way out; not the latter while its link is down."""
+    network = ipaddress.ip_network(subnet)
+    with IPRoute() as own:
+        link = own.link_lookup(ifname=LINK)[0]
+        own.addr("replace", index=link, address=address, prefixlen=network.prefixlen)
+        try:
+            own.route("replace", dst="0.0.0.0/0", gateway=str(network[1]))
+        except NetlinkError as error:
+            if error.code not in (errno.ENETDOWN, errno.ENETUNREACH):
+                raise
 
 
 def set_link(cluster: str, member: str, *, up: bool) -> None:

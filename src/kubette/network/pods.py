@@ -51,6 +51,12 @@ def free_address(cidr: IPNetwork, used: set[str], after: str | None = None) -> s
     raise PoolExhausted(f"no free pod address in {cidr}")
 
 
+def hold_gateway() -> None:
+    """On lo: answered for by ARP on every veth. Of link scope: never chosen as a source."""
+    with IPRoute() as ip:
+        ip.addr("replace", index=1, address=GATEWAY, prefixlen=32, scope=RT_SCOPE_LINK)
+
+
 class PodNetwork:
     """The links of the pods of one node. ``start`` before anything else; every call is idempotent."""
 
@@ -66,9 +72,8 @@ class PodNetwork:
         Path("/proc/sys/net/ipv4/ip_forward").write_text("1\n")
 
         def learn() -> dict[str, str]:
+            hold_gateway()
             with IPRoute() as ip:
-                # On lo: answered for by ARP on every veth. Of link scope: never chosen as a source.
-                ip.addr("replace", index=1, address=GATEWAY, prefixlen=32, scope=RT_SCOPE_LINK)
                 return dict(_pod_routes(ip))
 
         self._addresses = await asyncio.to_thread(learn)  # IPRoute has a loop of its own

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from kubette.api.kinds import resource
 from kubette.client.http import Client
 from kubette.client.informer import Informer
+from kubette.network.disturbance import Disturbance
 from kubette.nft.errors import NftError
 from kubette.nft.expr import Family
 from kubette.nft.socket import Kernel
@@ -42,15 +43,18 @@ class Proxy:
                 kernels[family] = stack.enter_context(contextlib.closing(Kernel()))
             self.flows = stack.enter_context(contextlib.closing(FlowCleaner(config)))
             self.program = Program(config, kernels)
+            self._disturbance = stack.enter_context(contextlib.closing(Disturbance()))
             self._resources = stack.pop_all()
         self._loop = asyncio.get_running_loop()
         self._scheduled: asyncio.Handle | None = None
+        self._rerouting: asyncio.Handle | None = None
         self._started = False
 
     def start(self) -> None:
         """Write the whole table and keep it from now on."""
-        for cidr, source in _routes(self.config):
-            routes.add(cidr, source)
+        self._route()
+        self._loop.add_reader(self._disturbance.fileno(), self._disturbed)
+        self._resources.callback(self._loop.remove_reader, self._disturbance.fileno())
         self._started = True
         for live in self.program.tables.values():
             self._resources.callback(live.watch(self._loop))
@@ -58,8 +62,9 @@ class Proxy:
 
     def close(self) -> None:
         """Stop; tables and routes stay."""
-        if self._scheduled is not None:
-            self._scheduled.cancel()
+        for handle in (self._scheduled, self._rerouting):
+            if handle is not None:
+                handle.cancel()
         self._started = False
         self._resources.close()
 
@@ -88,6 +93,24 @@ class Proxy:
             return
         if flushed.stale:
             self.flows.clean(flushed.stale)
+
+    def _route(self) -> None:
+        for cidr, source in _routes(self.config):
+            routes.add(cidr, source)
+
+    def _disturbed(self) -> None:
+        """Somebody took away routes or addresses."""
+        if self._disturbance.heed():
+            self._reroute()
+
+    def _reroute(self) -> None:
+        try:
+            self._route()
+        except OSError as error:  # the node's own address is away
+            log.warning("%s; again in %.1f s", error, _RETRY)
+            if self._rerouting is not None:
+                self._rerouting.cancel()
+            self._rerouting = self._loop.call_later(_RETRY, self._reroute)
 
     def _rewrite(self) -> None:
         self._scheduled = None
