@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import socket
 import subprocess
@@ -26,9 +27,12 @@ from kubette.nft.live import Backend, LiveTable
 from kubette.nft.socket import Kernel
 from kubette.nft.transaction import AddElements, DelChain, DelElements, Transaction, replace
 from kubette.nft.types import Chain, Field, Set, Table, packed_ip
+from kubette.proxy import state
 from kubette.proxy.config import ProxyConfig
 from kubette.proxy.contribution import Flow
 from kubette.proxy.flows import FlowCleaner
+from kubette.proxy.health import HealthChecks
+from kubette.proxy.program import Program
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 T = TypeVar("T")
@@ -165,6 +169,60 @@ def test_events_reach_the_kernel_and_a_flush_by_others_is_repaired(node: Path) -
     netns.inside(node, lambda: asyncio.run(story()))
     left = netns.inside(node, lambda: subprocess.run(["nft", "list", "ruleset"], capture_output=True, timeout=10))
     assert left.stdout == b""
+
+
+def test_health_checks_count_the_nodes_own_ready_endpoints(node: Path) -> None:
+    web = ("d", "web")
+    obj = {
+        "metadata": {"namespace": "d", "name": "web"},
+        "spec": {"type": "LoadBalancer", "clusterIP": "10.43.0.7", "healthCheckNodePort": 30299, "ports": []},
+    }
+
+    def ask() -> tuple[int, Any]:
+        with socket.create_connection((NODE, 30299), 2) as sock:
+            sock.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            answer = b"".join(iter(lambda: sock.recv(4096), b""))
+        head, _, body = answer.partition(b"\r\n\r\n")
+        count = json.loads(body)["localEndpoints"]
+        assert f"X-Load-Balancing-Endpoint-Weight: {count}".encode() in head
+        return int(head.split()[1]), count
+
+    async def story() -> list[Any]:
+        program = Program(CONFIG, {Family.IPV4: FakeKernel()})
+        checks = HealthChecks((NODE,), program.local_endpoints)
+        running = asyncio.create_task(checks.run(), name="checks")
+        said: list[Any] = []
+
+        async def change(service: Any, *slices: Any) -> None:
+            narrowed = state.service(service) if service else None
+            program.set_service(web, narrowed)
+            for i, part in enumerate(slices):
+                program.set_slice(("d", f"web-{i}"), state.endpoint_slice(part))
+            checks.set(web, narrowed)
+            listening = await asyncio.to_thread(until_listening, bool(service))
+            said.append(await asyncio.to_thread(ask) if listening else "refused")
+
+        elsewhere = a_slice("10.42.0.3", 1)
+        elsewhere["endpoints"][0]["nodeName"] = "node-2"
+        here = a_slice("10.42.0.2", 1)
+        here["endpoints"][0]["nodeName"] = "node-1"
+        await change(obj, elsewhere)
+        await change(obj, here)
+        here["endpoints"][0]["conditions"] = {"ready": False, "serving": True, "terminating": True}
+        await change(obj, here)
+        await change(None)
+        running.cancel()
+        return said
+
+    def until_listening(wanted: bool) -> bool:
+        deadline = time.monotonic() + 2
+        while True:
+            with socket.socket() as sock:
+                if (sock.connect_ex((NODE, 30299)) == 0) is wanted:
+                    return wanted
+            assert time.monotonic() < deadline, "deadline"
+
+    assert netns.inside(node, lambda: asyncio.run(story())) == [(503, 0), (200, 1), (503, 0), "refused"]
 
 
 def test_a_foreign_change_read_with_our_own_answer_is_repaired_too(node: Path) -> None:

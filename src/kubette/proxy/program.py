@@ -98,6 +98,13 @@ class Program:
         """Whether a flush has something to do."""
         return bool(self._dirty) or not self._loaded
 
+    def local_endpoints(self, name: Name) -> int:
+        """How many ready endpoints the service has on this node."""
+        service, slices = self.services.get(name), self._slices.get(name, {}).values()
+        anyhow = service is not None and service.publish_not_ready
+        rows = (e for s in slices for endpoints in s.ports.values() for e in endpoints if e.node == self.node.name)
+        return len({e.ip for e in rows if e.ready or anyhow})
+
     def flush(self) -> Flushed:
         """Commit what has changed. The first flush writes the whole table."""
         with _no_collection(len(self._dirty) > _BULK):

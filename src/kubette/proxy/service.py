@@ -24,6 +24,7 @@ from kubette.nft.types import family_of
 from kubette.proxy import routes
 from kubette.proxy.config import ProxyConfig
 from kubette.proxy.flows import FlowCleaner
+from kubette.proxy.health import HealthChecks
 from kubette.proxy.program import Program
 from kubette.proxy.state import Name, Service, Slice, endpoint_slice, service
 
@@ -45,6 +46,7 @@ class Proxy:
             self.program = Program(config, kernels)
             self._disturbance = stack.enter_context(contextlib.closing(Disturbance()))
             self._resources = stack.pop_all()
+        self.health = HealthChecks(config.nodeport_addresses or config.node_ips, self.program.local_endpoints)
         self._loop = asyncio.get_running_loop()
         self._scheduled: asyncio.Handle | None = None
         self._rerouting: asyncio.Handle | None = None
@@ -71,6 +73,7 @@ class Proxy:
     def on_service(self, key: Name, _old: Service | None, new: Service | None) -> None:
         """An informer's event."""
         self.program.set_service(key, new)
+        self.health.set(key, new)
         self._schedule(0)
 
     def on_slice(self, key: Name, _old: Slice | None, new: Slice | None) -> None:
@@ -140,6 +143,7 @@ async def run(client: Client, config: ProxyConfig) -> None:
             await services.wait_synced()
             await slices.wait_synced()
             proxy.start()
+            await proxy.health.run()
     finally:
         proxy.close()
 

@@ -48,6 +48,7 @@ class Service:
     internal_local: bool = False
     external_local: bool = False
     publish_not_ready: bool = False
+    health_port: int = 0  # healthCheckNodePort, where it is served
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,7 @@ def service(obj: Mapping[str, Any]) -> Service | None:
         internal_local=spec.get("internalTrafficPolicy") == "Local",
         external_local=spec.get("externalTrafficPolicy") == "Local",
         publish_not_ready=bool(spec.get("publishNotReadyAddresses")),
+        health_port=spec.get("healthCheckNodePort") or 0 if typ == "LoadBalancer" else 0,
     )
 
 
