@@ -204,7 +204,8 @@ async def keep_addons(client: Client, plane: ControlPlane) -> None:
 
 
 async def apply(client: Client, manifests: Iterable[dict[str, Any]]) -> None:
-    """Create each object, or merge it into the one that is there."""
+    """Create each object, or merge it into the one that is there; its lists are replaced (a strategic merge tells a
+    Service's ports by number alone, and DNS has two of the same)."""
     for obj in manifests:
         group, _, version = obj["apiVersion"].rpartition("/")
         kind = by_kind(group, version, obj["kind"])
@@ -214,7 +215,7 @@ async def apply(client: Client, manifests: Iterable[dict[str, Any]]) -> None:
         try:
             await client.create(kind, obj)
         except errors.AlreadyExists:
-            await client.patch(kind, meta["name"], obj, meta.get("namespace"), type="strategic")
+            await client.patch(kind, meta["name"], obj, meta.get("namespace"), type="merge")
 
 
 # ---- nodes ---------------------------------------------------------------------------------------------
