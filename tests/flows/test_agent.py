@@ -282,6 +282,24 @@ async def test_a_missing_key_holds_only_its_container(world: World) -> None:
         await world.api.until(lambda: world.state("side")[0] == "running")
 
 
+async def test_a_pod_that_the_node_does_not_take(world: World) -> None:
+    greedy = [{"name": "web", "image": "web:1", "resources": {"requests": {"cpu": "1000"}}}]
+    async with world.agent():
+        await world.create("greedy", containers=greedy)
+        await world.api.until(lambda: world.status("greedy").get("phase") == "Failed")
+        told = world.status("greedy")
+        words = "Node didn't have enough resource: cpu, requested: 1000000, used: 0"
+        assert told["reason"] == "OutOfcpu"
+        assert told["message"].startswith(f"Pod was rejected: {words}")
+        assert "containerStatuses" not in told
+        assert (await world.event("OutOfcpu", words))["type"] == "Warning"
+        await world.create()  # what was refused takes no room
+        await world.ready()
+        await world.api.delete(PODS, "greedy", "default")
+        await world.api.until(lambda: not world.pod("greedy"))
+    assert not any(kind == "start" and name == "greedy" for kind, name in world.runtime.log)
+
+
 async def test_a_deadline(world: World) -> None:
     async with world.agent():
         await world.create(activeDeadlineSeconds=1, restartPolicy="Never")

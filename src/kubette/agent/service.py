@@ -11,7 +11,7 @@ import logging
 from collections.abc import Coroutine
 from typing import Any
 
-from kubette.agent import node, orphans, rotation
+from kubette.agent import admission, node, orphans, rotation
 from kubette.agent.config import AgentConfig
 from kubette.agent.images import ImagePuller
 from kubette.agent.nodeapi import NodeApi
@@ -165,8 +165,18 @@ class Agent:
             worker.update(new)
             return
         uid = meta.uid(new)
-        worker = self._workers[uid] = PodWorker(self._shared, new, self._left.pop(uid, ()))
+        worker = self._workers[uid] = PodWorker(
+            self._shared, new, self._left.pop(uid, ()), refused=self._refusal(new)
+        )
         self._spawn(self._work(worker), f"pod-{meta.namespace(new)}/{meta.name(new)}")
+
+    def _refusal(self, pod: Obj) -> admission.Refusal | None:
+        """Why this node does not take the pod. One with a start time was taken, maybe by an earlier agent."""
+        if (pod.get("status") or {}).get("startTime") or meta.deleting(pod):
+            return None
+        taken = [w.pod for w in self._workers.values() if w.holds_resources]
+        node_object = next(iter(self._nodes.items.values()), {})
+        return admission.refusal(pod, taken, node_object)
 
     async def _work(self, worker: PodWorker) -> None:
         while not worker.finished:

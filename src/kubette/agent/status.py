@@ -38,7 +38,8 @@ class ContainerView:
 class PodView:
     """The pod around its containers. ``failed``: reason and message of a pod that was ended by the agent.
 
-    ``over``: nothing runs and nothing will again; ``now``: seconds since the epoch."""
+    ``refused``: by this node, so that there never was a container. ``over``: nothing runs and nothing will again.
+    ``now``: seconds since the epoch."""
 
     containers: Mapping[str, ContainerView]
     now: float
@@ -48,6 +49,7 @@ class PodView:
     initialized: bool = False
     over: bool = False
     failed: tuple[str, str] | None = None
+    refused: bool = False
 
 
 def timestamp(seconds: float) -> str:
@@ -167,6 +169,10 @@ def terminated(c: Container, message: str = "") -> Obj:
 def pod_status(pod: Obj, view: PodView) -> Obj:
     """The whole ``PodStatus`` that the agent owns, with conditions of others left in place."""
     old = pod.get("status") or {}
+    if view.refused and view.failed is not None:
+        reason, message = view.failed
+        start = old.get("startTime") or timestamp(view.now)
+        return {"phase": "Failed", "reason": reason, "message": message, "qosClass": qos_class(pod), "startTime": start}
     inits = [container_status(pod, c, view) for c in init_containers(pod)]
     mains = sorted((container_status(pod, c, view) for c in containers(pod)), key=lambda s: str(s["name"]))
     now_phase = phase(pod, view)

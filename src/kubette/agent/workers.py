@@ -35,7 +35,9 @@ _TERMINAL = ("Succeeded", "Failed")
 class PodWorker:
     """``run`` until the pod has gone from the node. ``ids`` are the runtime's containers of this pod."""
 
-    def __init__(self, shared: Shared, pod: Obj, adopted: Sequence[Container] = ()) -> None:
+    def __init__(
+        self, shared: Shared, pod: Obj, adopted: Sequence[Container] = (), *, refused: tuple[str, str] | None = None
+    ) -> None:
         self.pod = pod
         self.uid = meta.uid(pod)
         self.finished = False
@@ -51,9 +53,13 @@ class PodWorker:
         self._refresh: asyncio.Task[None] | None = None
         self._refresh_at = shared.clock()
         self._failed: tuple[str, str] | None = None
+        self._refused = refused is not None
         self._over = (pod.get("status") or {}).get("phase") in _TERMINAL  # before this agent's time
         self._released = False
         self._grace: tuple[float, float] | None = None  # seconds, and when they are over
+        if refused is not None:
+            shared.recorder.event(pod, "Warning", *refused)
+            self._failed = refused[0], f"Pod was rejected: {refused[1]}"
         self._take_specs()
         self._adopt(adopted)
 
@@ -76,6 +82,11 @@ class PodWorker:
         """The API has the pod no more: it must go from the node."""
         self.gone = True
         self.poke()
+
+    @property
+    def holds_resources(self) -> bool:
+        """Taken by this node, and not over yet."""
+        return not (self._refused or self._over or self._released or self.finished)
 
     @property
     def ids(self) -> list[str]:
@@ -361,6 +372,7 @@ class PodWorker:
             initialized=plan.initialized,
             over=plan.done,
             failed=self._failed,
+            refused=self._refused,
         )
         self._reporter.report(status.pod_status({**self.pod, "status": self._reporter.known}, view))
 

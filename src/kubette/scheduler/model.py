@@ -1,22 +1,18 @@
 """Pods and nodes narrowed to what a scheduling decision depends on. Pure.
 
-Amounts are integers: CPU in milli, everything else in units. Source: upstream's ``framework/types.go``
-and https://kubernetes.io/docs/concepts/scheduling-eviction/.
+Source: upstream's ``framework/types.go`` and https://kubernetes.io/docs/concepts/scheduling-eviction/.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from kubette.api import meta, quantity
+from kubette.api import meta
+from kubette.api.placement import Amounts, amounts, host_ports, pod_requests
 
 Obj = dict[str, Any]
-Amounts = dict[str, int]
-
-_DEFAULT_CPU, _DEFAULT_MEMORY = 100, 200 << 20  # what a container without requests counts when scoring
-
 
 @dataclass(frozen=True, slots=True)
 class Pod:
@@ -87,65 +83,6 @@ class NodeState:
 Nodes = Mapping[str, NodeState]
 
 
-def amounts(given: Mapping[str, Any] | None) -> Amounts:
-    """A ResourceList in integers."""
-    return {
-        name: quantity.to_milli(str(text)) if name == "cpu" else quantity.to_int(str(text))
-        for name, text in (given or {}).items()
-    }
-
-
-def _requests(container: Obj) -> Amounts:
-    resources = container.get("resources") or {}
-    return amounts({**(resources.get("limits") or {}), **(resources.get("requests") or {})})
-
-
-def _add(total: Amounts, more: Amounts) -> None:
-    for name, amount in more.items():
-        total[name] = total.get(name, 0) + amount
-
-
-def _raise(total: Amounts, least: Amounts) -> None:
-    for name, amount in least.items():
-        total[name] = max(total.get(name, 0), amount)
-
-
-def pod_requests(spec: Obj) -> tuple[Amounts, tuple[int, int]]:
-    """Containers and sidecars together, or the largest step of the init phase, plus overhead."""
-    total: Amounts = {}
-    usual = [0, 0]
-    for container in spec.get("containers") or ():
-        mine = _requests(container)
-        _add(total, mine)
-        usual[0] += mine.get("cpu", _DEFAULT_CPU)
-        usual[1] += mine.get("memory", _DEFAULT_MEMORY)
-    sidecars: Amounts = {}
-    largest: Amounts = {}
-    for container in spec.get("initContainers") or ():
-        step = _requests(container)
-        if container.get("restartPolicy") == "Always":
-            _add(sidecars, step)
-            _raise(largest, sidecars)
-        else:
-            _add(step, sidecars)
-            _raise(largest, step)
-    _add(total, sidecars)
-    _raise(total, largest)
-    whole = spec.get("resources") or {}
-    total.update(amounts({**(whole.get("limits") or {}), **(whole.get("requests") or {})}))
-    _add(total, amounts(spec.get("overhead")))
-    total["pods"] = 1
-    return total, (max(usual[0], total.get("cpu", 0)), max(usual[1], total.get("memory", 0)))
-
-
-def _host_ports(spec: Obj) -> Iterable[tuple[str, str, int]]:
-    for container in [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]:
-        for port in container.get("ports") or ():
-            number = port.get("hostPort") or (port.get("containerPort") if spec.get("hostNetwork") else 0)
-            if number:
-                yield port.get("hostIP") or "0.0.0.0", port.get("protocol", "TCP"), number
-
-
 def parse_pod(obj: Obj) -> Pod:
     spec, status = obj["spec"], obj.get("status") or {}
     requests, usual = pod_requests(spec)
@@ -165,7 +102,7 @@ def parse_pod(obj: Obj) -> Pod:
         created=str(meta.metadata(obj).get("creationTimestamp") or ""),
         requests=requests,
         usual=usual,
-        ports=frozenset(_host_ports(spec)),
+        ports=frozenset(host_ports(spec)),
         tolerations=tuple(spec.get("tolerations") or ()),
         selector=spec.get("nodeSelector") or {},
         affinity=spec.get("affinity") or {},

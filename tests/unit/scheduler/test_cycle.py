@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from kubette.api.placement import pod_requests
 from kubette.api.taints import tolerated_for, tolerates
 from kubette.scheduler.cycle import choose
-from kubette.scheduler.model import NodeState, Pod, parse_node, parse_pod, pod_requests
+from kubette.scheduler.model import NodeState, Pod, parse_node, parse_pod
 from kubette.scheduler.plugins import RULES
 
 Obj = dict[str, Any]
