@@ -56,6 +56,17 @@ async def test_an_unscheduled_pod_goes_at_once(api: Api) -> None:
     assert (await api.call("GET", f"{NS}/pods/p"))[0] == 404
 
 
+async def test_empty_collections_in_metadata_are_nothing(api: Api) -> None:
+    empty = {"labels": {}, "annotations": {}, "finalizers": [], "ownerReferences": []}
+    owner = {"apiVersion": "v1", "kind": "Pod", "name": "o", "uid": "u-1"}
+    made = {**pod("p"), "metadata": {"name": "p", **empty, "ownerReferences": [owner]}}
+    assert not empty.keys() - {"ownerReferences"} & (await api.ok("POST", f"{NS}/pods", made))["metadata"].keys()
+    gone = {"metadata": {"ownerReferences": [{"$patch": "delete", "uid": "u-1"}]}}
+    strategic = "application/strategic-merge-patch+json"
+    freed = await api.ok("PATCH", f"{NS}/pods/p", gone, content_type=strategic)
+    assert "ownerReferences" not in freed["metadata"]
+
+
 async def test_a_namespace_waits_for_its_finalizer(api: Api) -> None:
     spec = {"finalizers": ["kubernetes"]}
     body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "x"}, "spec": spec}

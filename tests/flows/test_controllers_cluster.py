@@ -49,7 +49,7 @@ async def test_a_namespace_is_furnished_and_emptied(api: FakeApi) -> None:
         lambda: meta.condition(n := api.find("namespaces", "x") or {}, "NamespaceContentRemaining") and n
     )
     message = (meta.condition(namespace, "NamespaceContentRemaining") or {})["message"]
-    assert message == "Some resources are remaining: pods has 1 resource instances"
+    assert message == "Some resources are remaining: pods. has 1 resource instances"
     assert api.find("secrets", "held", "x"), "pods end before what they may need"
     await api.delete(resource("pods"), "p", "x", grace_seconds=0)
     await api.until(

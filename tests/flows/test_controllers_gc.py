@@ -52,6 +52,27 @@ async def test_a_reference_to_an_owner_that_never_was_is_no_reason_to_stay(api: 
     await api.until(lambda: not api.all("secrets"))
 
 
+async def test_an_owner_in_another_namespace_counts_for_nothing_and_the_dependent_is_told(api: FakeApi) -> None:
+    elsewhere = await api.create(MAPS, {"metadata": {"name": "owner", "namespace": "elsewhere"}})
+    await make(api, "child", elsewhere)
+    await api.until(lambda: not api.all("secrets"))
+    await api.create(
+        resource("priorityclasses.scheduling.k8s.io"),
+        {"metadata": {"name": "wide", "ownerReferences": [meta.owner_reference(elsewhere)]}, "value": 1},
+    )
+    uid = meta.uid(elsewhere)
+    told = await api.until(lambda: len(e := api.all("events")) == 2 and e)
+    assert [(e["involvedObject"]["name"], e["reason"], e["message"]) for e in told] == [
+        (
+            name,
+            "OwnerRefInvalidNamespace",
+            f'ownerRef [v1/ConfigMap, namespace: {ns}, name: owner, uid: {uid}] does not exist in namespace "{ns}"',
+        )
+        for name, ns in (("child", "default"), ("wide", ""))
+    ]
+    assert api.find("priorityclasses.scheduling.k8s.io", "wide")
+
+
 async def test_in_the_foreground_the_owner_goes_last(api: FakeApi) -> None:
     owner = await make(api, "owner")
     await make(api, "child", owner, finalizers=("example.com/wait",))

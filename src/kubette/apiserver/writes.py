@@ -57,6 +57,7 @@ def create(objects: Objects, kind: Kind, namespace: str, obj: Object, ctx: Conte
         meta["name"] = m.generate_name(meta["generateName"])
     for name in ("selfLink", "deletionTimestamp", "deletionGracePeriodSeconds", "managedFields", "generation"):
         meta.pop(name, None)
+    _drop_empty(meta)
     meta["uid"] = m.new_uid()
     meta["creationTimestamp"] = ctx.now()
     strategy.default(obj)
@@ -181,6 +182,13 @@ def _dry(kind: Kind, obj: Object) -> Pending:
     return Pending(None, orjson.dumps(storable(kind, obj)))
 
 
+def _drop_empty(meta: Object) -> None:
+    """Empty collections in metadata are nothing: upstream's types leave them out."""
+    for field in ("labels", "annotations", "finalizers", "ownerReferences"):
+        if field in meta and not meta[field]:
+            del meta[field]
+
+
 def _scope(kind: Kind, namespace: str, meta: Object) -> None:
     """The object's namespace is the URL's."""
     if not kind.namespaced:
@@ -223,6 +231,7 @@ def _restore(new: Object, old: Object, strategy: Strategy, ctx: Context) -> None
             meta.pop(field, None)
     meta.pop("managedFields", None)
     meta.pop("selfLink", None)
+    _drop_empty(meta)
     new["apiVersion"], new["kind"] = old["apiVersion"], old["kind"]
     if ctx.subresource:
         _keep_all_but(new, old, ctx.subresource)

@@ -15,6 +15,8 @@ from kubette.controllers.rollout import limits, replicas
 Obj = dict[str, Any]
 
 _NO_DEADLINE = 2**31 - 1
+#: No rollout is being timed: one was completed (however long ago), has failed, or waits for somebody to resume it.
+_NOT_TIMED = ("NewReplicaSetAvailable", "ProgressDeadlineExceeded", "DeploymentPaused")
 
 
 def counts(deployment: Obj, new: Obj | None, everyone: Sequence[Obj]) -> Obj:
@@ -97,7 +99,7 @@ def _progress(
         at = meta.format_time(now)
         fresh["lastUpdateTime"] = at  # each step starts the deadline anew
         return meta.set_condition(conditions, fresh, at), float(deadline)
-    if current is None or current["reason"] in ("ProgressDeadlineExceeded", "DeploymentPaused"):
+    if current is None or current["reason"] in _NOT_TIMED:
         return conditions, None
     left = deadline - (now - meta.parse_time(current["lastUpdateTime"])).total_seconds()
     if left > 0:

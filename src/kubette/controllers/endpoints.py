@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -26,6 +27,7 @@ from kubette.controllers.servicepods import (
     ports_in,
     selects,
 )
+from kubette.controllers.triggertime import annotate
 from kubette.controllers.writes import Action, Create, Delete, Update
 
 Obj = dict[str, Any]
@@ -58,23 +60,36 @@ def subsets(service: Obj, pods: Iterable[Obj]) -> tuple[list[Obj], bool]:
     for port, rows in at.items():
         members = tuple(sorted((who, ready) for who, (_, ready) in rows.items()))
         grouped.setdefault(members, []).append(port)
-    room, cut, out = _CAPACITY, False, []
+    out = []
     for members, ports_ in sorted(grouped.items(), key=lambda g: [p or Port("", 0, "") for p in g[1]]):
         rows = at[ports_[0]]
-        ordered = sorted(members, key=lambda m: (not m[1], ipaddress.ip_address(m[0][0]).packed))
-        cut = cut or len(ordered) > room
-        kept = sorted(ordered[:room], key=lambda m: ipaddress.ip_address(m[0][0]).packed)
-        room -= len(kept)
-        subset: Obj = {}
-        if ready_ := [rows[who][0] for who, ready in kept if ready]:
-            subset["addresses"] = ready_
-        if unready := [rows[who][0] for who, ready in kept if not ready]:
-            subset["notReadyAddresses"] = unready
-        if listed := [p.as_json() for p in sorted(p for p in ports_ if p is not None)]:
-            subset["ports"] = listed
-        if kept:
-            out.append(subset)
-    return out, cut
+        ordered = sorted(members, key=lambda m: ipaddress.ip_address(m[0][0]).packed)
+        subset: Obj = {
+            "addresses": [rows[who][0] for who, ready in ordered if ready],
+            "notReadyAddresses": [rows[who][0] for who, ready in ordered if not ready],
+            "ports": [p.as_json() for p in sorted(p for p in ports_ if p is not None)],
+        }
+        out.append(subset)
+    cut = _truncate(out)
+    return [{k: v for k, v in subset.items() if v} for subset in out], cut
+
+
+def _truncate(packed: list[Obj]) -> bool:
+    """Leave out what exceeds the capacity: those that are not ready first, from each subset its share."""
+    ready, unready = (sum(len(s[f]) for s in packed) for f in ("addresses", "notReadyAddresses"))
+    if ready + unready <= _CAPACITY:
+        return False
+    field, total, room = "notReadyAddresses", unready, _CAPACITY - ready
+    if ready > _CAPACITY:
+        field, total, room = "addresses", ready, _CAPACITY
+        for subset in packed:
+            subset["notReadyAddresses"] = []
+    left = room
+    for subset in packed:
+        share = min(left, math.ceil(len(subset[field]) * room / total))
+        subset[field] = subset[field][:share]
+        left -= len(subset[field])
+    return True
 
 
 def _address(pod: Obj, service: Obj, ip: str) -> Obj:
@@ -87,8 +102,10 @@ def _address(pod: Obj, service: Obj, ip: str) -> Obj:
     return out
 
 
-def decide(service: Obj, pods: Iterable[Obj], present: Obj | None) -> list[Action]:
-    """The write, if one is needed, that makes the Endpoints of a Service with a selector right."""
+def decide(service: Obj, pods: Iterable[Obj], present: Obj | None, trigger: str = "") -> list[Action]:
+    """The write, if one is needed, that makes the Endpoints of a Service with a selector right.
+
+    ``trigger``: when what makes it necessary happened."""
     wanted, cut = subsets(service, pods)
     labels = {**meta.labels(service), MANAGED_BY: _OURS}
     labels.pop(HEADLESS, None)
@@ -105,7 +122,7 @@ def decide(service: Obj, pods: Iterable[Obj], present: Obj | None) -> list[Actio
         m["annotations"] = annotations
     else:
         m.pop("annotations", None)
-    out: Obj = {"apiVersion": "v1", "kind": "Endpoints", "metadata": m}
+    out: Obj = {"apiVersion": "v1", "kind": "Endpoints", "metadata": annotate(m, trigger)}
     if wanted:
         out["subsets"] = wanted
     if present is None:
@@ -126,9 +143,11 @@ class Endpoints(ServicePods):
     async def reconcile(self, key: Key) -> float | None:
         service, present = self.services.items.get(key), self.endpoints.items.get(key)
         if service is None:
+            self.triggers.forget(key)
             if present is not None and meta.labels(present).get(MANAGED_BY) == _OURS:
                 await self.carry_out([Delete(kind("endpoints"), present)])
             return None
         if selects(service):
-            await self.carry_out(decide(service, self.selected(service), present))
+            pods = self.selected(service)
+            await self.carry_out(decide(service, pods, present, self.triggers.since_last(service, pods)))
         return None

@@ -68,9 +68,10 @@ def _endpoint(service: Obj, pod: Obj, ip: str, zones: Mapping[str, str]) -> Obj:
 
 
 def decide(
-    service: Obj, pods: Iterable[Obj], zones: Mapping[str, str], present: Iterable[Obj]
+    service: Obj, pods: Iterable[Obj], zones: Mapping[str, str], present: Iterable[Obj], trigger: str = ""
 ) -> list[Create | Update | Delete]:
-    """The writes that make the Service's slices right. ``present``: the slices that are ours already."""
+    """The writes that make the Service's slices right. ``present``: the slices that are ours already;
+    ``trigger``: when what makes them necessary happened."""
     labels = {k: v for k, v in meta.labels(service).items() if k not in (HEADLESS, SERVICE_NAME, MANAGED_BY)}
     labels |= {SERVICE_NAME: meta.name(service), MANAGED_BY: _OURS}
     if headless(service):
@@ -81,7 +82,7 @@ def decide(
         "labels": labels,
         "ownerReferences": [meta.owner_reference(service)],
     }
-    return slices.reconcile(template, endpoints(service, pods, zones), present)
+    return slices.reconcile(template, endpoints(service, pods, zones), present, trigger)
 
 
 def ours(slice_: Obj) -> tuple[str, ...]:
@@ -118,11 +119,14 @@ class EndpointSlice(ServicePods):
         service = self.services.items.get(key)
         present = [s for s in self.slices.get("/".join(key)) if not meta.deleting(s)]
         if service is None or not selects(service):
+            self.triggers.forget(key)
             kind = self.cluster.informer("endpointslices.discovery.k8s.io").kind
             await self.carry_out([Delete(kind, s) for s in present])
             return None
         zones = {name: zone for (_, name), node in self.nodes.items.items() if (zone := _zone(node))}
-        await self.carry_out(decide(service, self.selected(service), zones, present))
+        pods = self.selected(service)
+        trigger = self.triggers.since_last(service, pods)
+        await self.carry_out(decide(service, pods, zones, present, trigger))
         return None
 
 

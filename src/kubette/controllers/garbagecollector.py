@@ -150,12 +150,16 @@ class GarbageCollector(Controller[str]):
         known = self.graph.items.get(owner.uid)
         if known is not None:
             if known.namespace not in ("", item.namespace):
-                return "absent"  # an owner must be of the same namespace, or of none
+                self._misplaced(item, owner)
+                return "absent" if item.namespace else "solid"  # an owner must be of the same namespace, or of none
             return "waiting" if known.foreground else "solid"
         if owner.uid in self._absent:
             return "absent"
-        if owner.kind is None or (owner.kind.namespaced and not item.namespace):
+        if owner.kind is None:
             return "solid"  # cannot be known: leave it alone
+        if owner.kind.namespaced and not item.namespace:
+            self._misplaced(item, owner)
+            return "solid"  # not resolvable, which is no reason to delete
         try:
             obj = await self.api.get(owner.kind, owner.name, item.namespace if owner.kind.namespaced else None)
         except errors.NotFound:
@@ -167,6 +171,13 @@ class GarbageCollector(Controller[str]):
         if found.uid != owner.uid:
             return "absent"
         return "waiting" if found.foreground else "solid"
+
+    def _misplaced(self, item: Item, owner: Owner) -> None:
+        """Tell the dependent that an owner in another namespace counts for nothing."""
+        of = f"{owner.kind.api_version}/{owner.kind.kind}" if owner.kind is not None else ""
+        ref = f"[{of}, namespace: {item.namespace}, name: {owner.name}, uid: {owner.uid}]"
+        words = f'ownerRef {ref} does not exist in namespace "{item.namespace}"'
+        self.recorder.event(item.reference, "Warning", "OwnerRefInvalidNamespace", words)
 
     async def _unlink(self, item: Item, uids: set[str]) -> None:
         """Take owners out of an object's references."""

@@ -50,6 +50,12 @@ class Item:
         """Enough of an object to write to it."""
         return {"metadata": {"name": self.name, "namespace": self.namespace, "uid": self.uid}}
 
+    @property
+    def reference(self) -> Obj:
+        """For events."""
+        of = {"apiVersion": self.kind.api_version, "kind": self.kind.kind, "name": self.name, "uid": self.uid}
+        return {**of, "namespace": self.namespace} if self.namespace else of
+
 
 def narrow(kind: Kind, obj: Obj) -> Item:
     m = meta.metadata(obj)

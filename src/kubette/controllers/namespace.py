@@ -122,7 +122,8 @@ class Namespace(Controller[Key]):
         for each in contents():
             try:
                 for obj in await self._clear(each, name):
-                    left[each.group_resource] = left.get(each.group_resource, 0) + 1
+                    name_ = f"{each.plural}.{each.group}"  # upstream's form, dot and all
+                    left[name_] = left.get(name_, 0) + 1
                     for finalizer in meta.metadata(obj).get("finalizers") or ():
                         held[finalizer] = held.get(finalizer, 0) + 1
             except (errors.NotFound, errors.MethodNotAllowed):

@@ -13,6 +13,7 @@ from typing import Any
 from kubette.api import meta
 from kubette.controllers import pods as podlib
 from kubette.controllers.base import Cluster, Controller, Index, Key, by_namespace
+from kubette.controllers.triggertime import TriggerTimes
 
 Obj = dict[str, Any]
 
@@ -126,6 +127,7 @@ class ServicePods(Controller[Key]):
 
     def watch(self) -> None:
         self.services, pods = self.cluster.informer("services"), self.cluster.informer("pods")
+        self.triggers = TriggerTimes()
         self.pods, self._services = Index(pods, by_namespace), _index(self.cluster)
         self.services.subscribe(lambda key, old, new: self.queue.add(key))
         pods.subscribe(self._pod_changed)

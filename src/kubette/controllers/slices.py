@@ -12,6 +12,7 @@ from typing import Any
 from kubette.api import meta
 from kubette.controllers.base import kind
 from kubette.controllers.servicepods import Port
+from kubette.controllers.triggertime import annotate
 from kubette.controllers.writes import Create, Delete, Update
 
 Obj = dict[str, Any]
@@ -38,10 +39,10 @@ def identity(endpoint: Obj) -> tuple[str, str]:
 
 
 def reconcile(
-    template: Obj, wanted: Mapping[Group, Sequence[Obj]], present: Iterable[Obj]
+    template: Obj, wanted: Mapping[Group, Sequence[Obj]], present: Iterable[Obj], trigger: str = ""
 ) -> list[Create | Update | Delete]:
     """The writes that make ``present`` hold exactly ``wanted``. ``template``: metadata of every slice
-    (generateName, namespace, labels, annotations, ownerReferences)."""
+    (generateName, namespace, labels, annotations, ownerReferences); ``trigger``: when what changes them happened."""
     creates: list[Create] = []
     updates: list[Update] = []
     deletes: list[Delete] = []
@@ -65,12 +66,12 @@ def reconcile(
             if not endpoints and not empty_wanted:
                 deletes.append(Delete(slice_kind, slice_))
             elif change:
-                updates.append(Update(slice_kind, _filled(slice_, template, endpoints)))
+                updates.append(Update(slice_kind, _filled(slice_, template, endpoints, trigger)))
             if not endpoints:
                 empty_wanted = False
         rest = list(left.values())
         starts = range(0, len(rest), PER_SLICE) if rest else ([0] if empty_wanted and not old else [])
-        creates += [Create(slice_kind, _new(template, group, rest[i : i + PER_SLICE])) for i in starts]
+        creates += [Create(slice_kind, _new(template, group, rest[i : i + PER_SLICE], trigger)) for i in starts]
     return [*creates, *updates, *deletes]
 
 
@@ -94,18 +95,18 @@ def _differs(slice_: Obj, endpoints: list[Obj], template: Obj) -> bool:
     )
 
 
-def _filled(slice_: Obj, template: Obj, endpoints: list[Obj]) -> Obj:
+def _filled(slice_: Obj, template: Obj, endpoints: list[Obj], trigger: str) -> Obj:
     m = {**slice_["metadata"], "labels": template["labels"], "ownerReferences": template["ownerReferences"]}
     if annotations := {**meta.annotations(slice_), **template.get("annotations", {})}:
         m["annotations"] = annotations
-    return {**slice_, "metadata": m, "endpoints": endpoints}
+    return {**slice_, "metadata": annotate(m, trigger), "endpoints": endpoints}
 
 
-def _new(template: Obj, group: Group, endpoints: list[Obj]) -> Obj:
+def _new(template: Obj, group: Group, endpoints: list[Obj], trigger: str) -> Obj:
     return {
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
-        "metadata": copy.deepcopy(template),
+        "metadata": annotate(copy.deepcopy(template), trigger),
         "addressType": group[0],
         "endpoints": endpoints,
         "ports": [p.as_json(slice=True) for p in group[1]],

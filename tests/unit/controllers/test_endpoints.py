@@ -10,6 +10,7 @@ from kubette.controllers.endpoints import subsets
 from kubette.controllers.endpointslice import decide, endpoints
 from kubette.controllers.endpointslicemirroring import mirrored
 from kubette.controllers.servicepods import Port
+from kubette.controllers.triggertime import ANNOTATION, TriggerTimes
 from kubette.controllers.writes import Create, Delete, Update
 
 Obj = dict[str, Any]
@@ -136,6 +137,33 @@ def test_endpoints_over_capacity_are_cut_the_ready_first() -> None:
     packed, cut = subsets(service(HTTP), [pod(i, ready=i >= 10) for i in range(1010)])
     assert cut
     assert [(len(s["addresses"]), s.get("notReadyAddresses")) for s in packed] == [(1000, None)]
+
+
+def test_each_subset_over_capacity_gives_up_its_share() -> None:
+    pods = [pod(i, ready=i % 4 > 0, ports={"tls": 8443 + i % 2}) for i in range(1200)]
+    packed, cut = subsets(service(HTTPS), pods)
+    assert cut
+    assert [(len(s["addresses"]), len(s.get("notReadyAddresses", []))) for s in packed] == [(300, 100), (600, 0)]
+    packed, cut = subsets(service(HTTPS), [pod(i, ports={"tls": 8443 + (i >= 900)}) for i in range(1200)])
+    assert (cut, [len(s["addresses"]) for s in packed]) == (True, [750, 250])
+
+
+def test_the_change_that_brought_an_update_about_is_told_by_its_time() -> None:
+    def ready_at(number: int, second: int) -> Obj:
+        out = pod(number)
+        out["status"]["conditions"][0]["lastTransitionTime"] = f"2026-01-01T00:00:{second:02}Z"
+        return out
+
+    times, svc = TriggerTimes(), service(HTTP)
+    svc["metadata"]["creationTimestamp"] = "2026-01-01T00:00:01Z"
+    assert times.since_last(svc, [ready_at(0, 5)]) == "2026-01-01T00:00:01Z", "new: the Service's own"
+    assert times.since_last(svc, [ready_at(0, 5), ready_at(1, 9), ready_at(2, 8)]) == "2026-01-01T00:00:08Z"
+    assert times.since_last(svc, [ready_at(0, 5)]) == "", "who leaves says nothing"
+    present = _apply({}, decide(svc, [pod(0)], {}, [], "2026-01-01T00:00:08Z"))
+    assert [meta.annotations(s) for s in present.values()] == [{ANNOTATION: "2026-01-01T00:00:08Z"}]
+    assert decide(svc, [pod(0)], {}, present.values(), "2026-01-01T00:00:09Z") == [], "no reason to write"
+    present = _apply(present, decide(svc, [pod(0), pod(1)], {}, present.values()))
+    assert [meta.annotations(s) for s in present.values()] == [{}]
 
 
 def test_endpoints_made_by_hand_are_mirrored_with_their_ports() -> None:
