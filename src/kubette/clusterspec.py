@@ -18,6 +18,7 @@ RUN_ROOT = Path("/run/kubette")
 DEFAULT_NAME = "default"
 MAX_NODES = 100
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?").fullmatch
+_LIKE_A_NODE = re.compile(r"-node-\d+$").search  # kubette-a-node-1 is where node-1 of cluster a lives
 
 _CONTROL_PLANE, _FIRST_NODE, _POOL = 2, 11, (200, 250)  # host parts in the nodes' subnet
 
@@ -93,7 +94,9 @@ class ClusterSpec:
         return f"kubette-{self.name}"
 
     def save(self) -> None:
+        """Keep it in the data directory, into which only its owner may look: Secrets lie there."""
         self.data_dir.mkdir(parents=True, exist_ok=True)
+        self.data_dir.chmod(0o700)
         file = self.data_dir / "cluster.json"
         temporary = file.with_suffix(".new")
         temporary.write_text(json.dumps(asdict(self), default=str, indent=1) + "\n")
@@ -111,13 +114,19 @@ def check_name(name: str) -> str:
             f"cluster name {name!r} must be at most 40 lower-case letters, digits and dashes, "
             "and begin and end with a letter or digit"
         )
+    if _LIKE_A_NODE(name):
+        raise ClusterError(f"cluster name {name!r} must not end like a node of another cluster's")
     return name
+
+
+def check_count(nodes: int) -> None:
+    if not 1 <= nodes <= MAX_NODES:
+        raise ClusterError(f"a local cluster has 1 to {MAX_NODES} nodes, not {nodes}")
 
 
 def new_nodes(subnet: str, count: int) -> dict[str, str]:
     """``node-1`` … with their addresses."""
-    if not 1 <= count <= MAX_NODES:
-        raise ClusterError(f"a local cluster has 1 to {MAX_NODES} nodes, not {count}")
+    check_count(count)
     network = ipaddress.ip_network(subnet)
     return {f"node-{i + 1}": str(network[_FIRST_NODE + i]) for i in range(count)}
 
@@ -127,13 +136,13 @@ def load(name: str, data_root: Path = DATA_ROOT) -> ClusterSpec | None:
     file = data_root / check_name(name) / "cluster.json"
     try:
         stored = json.loads(file.read_text())
+        known = {f.name for f in fields(ClusterSpec)}
+        stored = {k: v for k, v in stored.items() if k in known}
+        return ClusterSpec(**{**stored, "data_root": data_root})
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
-        raise ClusterError(f"{file}: {error}") from error
-    known = {f.name for f in fields(ClusterSpec)}
-    stored = {k: v for k, v in stored.items() if k in known}
-    return ClusterSpec(**{**stored, "data_root": data_root})
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ClusterError(f"{file} does not describe a cluster: {error}") from error
 
 
 def known(data_root: Path = DATA_ROOT) -> Iterator[ClusterSpec]:

@@ -61,16 +61,28 @@ def says_why(command: F) -> F:
         except ClusterError as error:
             fail(str(error))
         except PermissionError as error:
-            fail(f"{error.strerror.lower() if error.strerror else error}: {error.filename or ''}; run it as root")
+            fail(f"{_sentence(error)}; run it as root")
+        except OSError as error:
+            fail(_sentence(error))
+        except KeyboardInterrupt:
+            click.echo("kubette: interrupted; say it again to go on", err=True)
+            raise SystemExit(130) from None
 
     return wrapped  # type: ignore[return-value]
+
+
+def _sentence(error: OSError) -> str:
+    """``no space left on device: /var/lib/kubette/a``."""
+    what = error.strerror or str(error)
+    what = what[0].lower() + what[1:] if what[1:2].islower() else what
+    return f"{what}: {error.filename}" if error.filename else what
 
 
 def need_root() -> None:
     import os
 
     if os.geteuid() != 0:
-        raise ClusterError("root is needed for namespaces, mounts and nftables; run it with sudo")
+        raise ClusterError("only root may do this: a cluster is made of namespaces, mounts and nftables; use sudo")
 
 
 class Progress:

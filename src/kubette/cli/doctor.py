@@ -6,10 +6,13 @@ child; they change nothing. ``missing()`` is what ``up`` asks before it touches 
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import json
 import os
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -18,7 +21,9 @@ from pathlib import Path
 
 import click
 
-NETLINK_NETFILTER = 12
+# linux/netlink.h, linux/netfilter/nfnetlink.h, linux/netfilter/nf_tables.h
+NETLINK_NETFILTER, NLM_F_REQUEST, NLMSG_ERROR = 12, 1, struct.pack("=H", 2)
+NFNL_SUBSYS_NFTABLES, NFT_MSG_GETGEN = 10, 16
 CGROUP_ROOT = Path("/sys/fs/cgroup")
 
 
@@ -61,19 +66,34 @@ def _oci_runtime() -> str | None:
 
 
 def _nftables() -> str | None:
+    """Ask nf_tables for its generation (NFT_MSG_GETGEN); whoever may not ask is told of root already."""
+    kind = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETGEN
+    question = struct.pack("=IHHII", 20, kind, NLM_F_REQUEST, 1, 0) + bytes(4)
     try:
-        socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER).close()
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER) as sock:
+            sock.settimeout(2.0)
+            sock.send(question)
+            answer = sock.recv(4096)
     except OSError as error:
-        return f"the kernel has no netfilter netlink: {error.strerror}"
-    return None
+        return f"the kernel has no netfilter netlink: {error.strerror or error}"
+    code = -struct.unpack_from("=i", answer, 16)[0] if answer[4:6] == NLMSG_ERROR else 0
+    return f"the kernel has no nf_tables: {os.strerror(code)}" if code not in (0, errno.EPERM) else None
 
 
 def _overlayfs() -> str | None:
-    return None if "\toverlay\n" in Path("/proc/filesystems").read_text() else "the kernel has no overlayfs"
+    """Where it is not loaded, ask for a mount that cannot be, of no layers: a kernel that has it as a module loads
+    it to say so."""
+    if "\toverlay\n" in Path("/proc/filesystems").read_text():
+        return None
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mount(b"none", b"/", b"overlay", 0, b"")
+    return "the kernel has no overlayfs" if ctypes.get_errno() == errno.ENODEV else None
 
 
 def _namespaces() -> str | None:
     """Make one of each kind in a child that ends at once."""
+    if os.geteuid():
+        return None  # nobody but root may try
     tool = shutil.which("unshare")
     if tool is None:
         return "no unshare in PATH"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from kubette.cli.common import data_dir_option, kubeconfig_option, name_option, need_root, says_why
+from kubette.cli.common import Progress, data_dir_option, kubeconfig_option, name_option, need_root, says_why
 
 
 @click.command("down")
@@ -19,5 +19,5 @@ def command(name: str, data_root: Path, kubeconfig: Path | None) -> None:
     from kubette.cluster import lifecycle
 
     need_root()
-    gone = lifecycle.down(name, data_root, kubeconfig)
+    gone = lifecycle.down(name, data_root, kubeconfig, Progress())
     click.echo(f"cluster {name} is gone" if gone else f"there is no cluster {name}")

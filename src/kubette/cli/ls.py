@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from kubette.cli.common import data_dir_option, output_option, says_why
+from kubette.cli.common import data_dir_option, need_root, output_option, says_why
 
 
 @click.command("ls")
@@ -19,6 +19,7 @@ def command(output: str, data_root: Path) -> None:
     from kubette import clusterspec as spec
     from kubette.cluster import supervisor
 
+    need_root()
     rows = [
         {
             "name": s.name,
@@ -34,6 +35,7 @@ def command(output: str, data_root: Path) -> None:
     if not rows:
         click.echo("no clusters; make one with: kubette up")
         return
-    click.echo(f"{'NAME':<20} {'STATE':<10} {'NODES':<6} SERVER")
+    width = max(20, *(len(str(row["name"])) for row in rows))
+    click.echo(f"{'NAME':<{width}} {'STATE':<10} {'NODES':<6} SERVER")
     for row in rows:
-        click.echo(f"{row['name']:<20} {row['state']:<10} {row['nodes']:<6} {row['server']}")
+        click.echo(f"{row['name']:<{width}} {row['state']:<10} {row['nodes']:<6} {row['server']}")

@@ -7,24 +7,24 @@ import importlib
 
 import click
 
-# command → module that defines it, as ``command``
+# command → what it does, as ``--help`` lists it; module ``kubette.cli.NAME`` defines it, as ``command``
 COMMANDS = {
-    "up": "kubette.cli.up",
-    "down": "kubette.cli.down",
-    "stop": "kubette.cli.stop",
-    "start": "kubette.cli.start",
-    "status": "kubette.cli.status",
-    "ls": "kubette.cli.ls",
-    "kubeconfig": "kubette.cli.kubeconfig",
-    "node": "kubette.cli.node",
-    "server": "kubette.cli.server",
-    "agent": "kubette.cli.agent",
-    "proxy": "kubette.cli.proxy",
-    "image": "kubette.cli.image",
-    "ingress": "kubette.cli.ingress",
-    "dns": "kubette.cli.dns",
-    "doctor": "kubette.cli.doctor",
-    "version": "kubette.cli.version",
+    "up": "Start a local cluster, or what is missing of it.",
+    "down": "Remove a cluster and every trace of it.",
+    "stop": "Stop a cluster; its data is kept.",
+    "start": "Start a stopped cluster: same objects, same addresses.",
+    "status": "Say whether a cluster runs.",
+    "ls": "List the clusters of this machine.",
+    "kubeconfig": "Print a kubeconfig for the cluster's admin.",
+    "node": "Run a command on a node; turn nodes off and on.",
+    "image": "Load, pull, list and remove images.",
+    "doctor": "Say what this machine lacks, and how to get it.",
+    "version": "Print the versions.",
+    "server": "The control plane in the foreground.",
+    "agent": "A node in the foreground.",
+    "proxy": "The service proxy in the foreground.",
+    "dns": "Cluster DNS in the foreground.",
+    "ingress": "The ingress controller in the foreground.",
 }
 
 
@@ -37,13 +37,17 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(COMMANDS[name]).command
+        command: click.Command = importlib.import_module(f"kubette.cli.{name}").command
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
 
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """A whole Kubernetes in one pip install."""
+    """A whole Kubernetes in one pip install. Begin with: kubette up"""
 
 
 if __name__ == "__main__":  # local images run it so

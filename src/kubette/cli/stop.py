@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from kubette.cli.common import data_dir_option, name_option, need_root, says_why
+from kubette.cli.common import Progress, data_dir_option, name_option, need_root, says_why
 
 
 @click.command("stop")
@@ -19,5 +19,5 @@ def command(name: str, data_root: Path) -> None:
 
     need_root()
     spec = lifecycle.require(name, data_root)
-    lifecycle.stop(spec)
+    lifecycle.stop(spec, Progress())
     click.echo(f"cluster {name} is stopped; start it with: kubette start --name {name}")

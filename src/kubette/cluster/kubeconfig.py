@@ -17,9 +17,12 @@ _SECTIONS = ("clusters", "users", "contexts")
 
 
 def default_path() -> Path:
-    """$KUBECONFIG's first file, else ~/.kube/config."""
-    named = os.environ.get("KUBECONFIG", "").split(":")[0]
-    return Path(named) if named else Path.home() / ".kube" / "config"
+    """Where kubectl would write: of $KUBECONFIG's files the first that exists, else its last; without it
+    ~/.kube/config (client-go's ``PathOptions.GetDefaultFilename``)."""
+    named = [Path(part) for part in os.environ.get("KUBECONFIG", "").split(":") if part]
+    if not named:
+        return Path.home() / ".kube" / "config"
+    return next((path for path in named if path.exists()), named[-1])
 
 
 def merge(document: Document, addition: Mapping[str, Any]) -> Document:
@@ -33,34 +36,50 @@ def merge(document: Document, addition: Mapping[str, Any]) -> Document:
     return out
 
 
-def without(document: Document, context: str, user: str) -> Document:
-    """``document`` without what ``merge`` added for ``context``. Pure."""
+def without(document: Document, context: str, user: str, before: str = "") -> Document:
+    """``document`` without what ``merge`` added for ``context``; ``before`` is current again if it is still there,
+    and no other: nobody should find himself at another cluster unasked. Pure."""
     out = dict(document)
     for section in _SECTIONS:
         name = user if section == "users" else context
         out[section] = [row for row in out.get(section) or () if row.get("name") != name]
     if out.get("current-context") == context:
-        out["current-context"] = out["contexts"][0]["name"] if out["contexts"] else ""
+        out["current-context"] = before if any(row.get("name") == before for row in out["contexts"]) else ""
     return out
 
 
 def add(path: Path, addition: Mapping[str, Any]) -> None:
     """Merge into the file at ``path``, which is made when missing. ClusterError when it is no kubeconfig."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     with _locked(path):
         _write(path, merge(_read(path), addition))
 
 
-def remove(path: Path, context: str, user: str) -> None:
-    """Take a cluster's entries out; a file that holds nothing else then is removed."""
+def check(path: Path) -> None:
+    """ClusterError when a context could not be merged into the file at ``path``."""
+    _read(path)
+    there = next(p for p in (path.resolve(), *path.resolve().parents) if p.exists())
+    if not os.access(there, os.W_OK) or not os.access(there if there.is_dir() else there.parent, os.W_OK):
+        raise ClusterError(f"kubeconfig {path} cannot be written; name another with --kubeconfig or KUBECONFIG")
+
+
+def current(path: Path) -> str:
+    """The file's current context, if it says one."""
+    return str(_read(path).get("current-context") or "")
+
+
+def remove(path: Path, context: str, user: str, current: str = "") -> None:
+    """Take a cluster's entries out, and make ``current`` the current context if ours was; a file that holds
+    nothing else then is removed."""
     if not path.exists():
         return
     with _locked(path):
         before = _read(path)
-        after = without(before, context, user)
+        after = without(before, context, user, current)
+        if after == before:
+            return
         if not any(after.get(section) for section in _SECTIONS):
             path.unlink()
-        elif after != before:
+        else:
             _write(path, after)
 
 
@@ -71,20 +90,32 @@ def _read(path: Path) -> Document:
         document = yaml.load(path.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ClusterError(f"kubeconfig {path} cannot be read: {error}") from error
-    if document is not None and not isinstance(document, dict):
-        raise ClusterError(f"kubeconfig {path} is no kubeconfig; move it away or set KUBECONFIG")
-    return document or {}
+    except OSError as error:
+        raise ClusterError(f"kubeconfig {path} cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" (line {mark.line + 1})" if mark else ""
+        raise ClusterError(f"kubeconfig {path} is not YAML{where}; mend it, or name another with KUBECONFIG") from error
+    document = {} if document is None else document
+    if not isinstance(document, dict) or not all(_is_section(document.get(section)) for section in _SECTIONS):
+        raise ClusterError(f"kubeconfig {path} is no kubeconfig; move it away, or name another with KUBECONFIG")
+    return document
+
+
+def _is_section(rows: object) -> bool:
+    return rows is None or (isinstance(rows, list) and all(isinstance(row, dict) for row in rows))
 
 
 def _write(path: Path, document: Document) -> None:
+    """Atomically, for its owner alone: there are keys in it. A file that was somebody's stays his."""
     import yaml
 
     path = path.resolve()
     text = yaml.dump(document, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), sort_keys=False)
     temporary = path.with_name(path.name + ".new")
     with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as f:
+        if path.exists():
+            os.fchown(f.fileno(), path.stat().st_uid, path.stat().st_gid)
         f.write(text)
     os.replace(temporary, path)
 
@@ -93,6 +124,7 @@ def _write(path: Path, document: Document) -> None:
 def _locked(path: Path) -> Iterator[None]:
     """By ``FILE.lock``, as kubectl and client-go lock it (client-go's ``clientcmd.lockFile``)."""
     lock = path.with_name(path.name + ".lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + _LOCK_SECONDS
     while True:
         try:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from kubette import clusterspec as specs
-from kubette.cluster import kubeconfig, processes, supervisor
+from kubette.cluster import contexts, kubeconfig, processes, supervisor
 from kubette.clusterspec import ClusterError, ClusterSpec
 
 Progress = Callable[[str], None]
@@ -36,41 +36,92 @@ class Options:
 
 def up(name: str, data_root: Path, options: Options, progress: Progress = lambda line: None) -> ClusterSpec:
     """Start the cluster, or what is missing of it; returns when it is ready (or, without ``wait``, serves)."""
-    with _locked():
-        stored = specs.load(name, data_root)
+    path = options.kubeconfig or kubeconfig.default_path()
+    kubeconfig.check(path)
+    data_root = data_root.absolute()  # components live in /
+    with _locked(progress):
+        stored = find(name, data_root)
         spec = stored or _new(name, data_root, options)
         _check_unchanged(spec, options)
         deadline = time.monotonic() + _READY_SECONDS
-        if supervisor.running(spec) is None:
+        if not supervisor.running(spec):
+            _check_subnet(spec)
             progress("starting" if stored is None else "starting again, with what it had")
             _start(spec)
             progress("the API server answers")
-    path = options.kubeconfig or kubeconfig.default_path()
-    kubeconfig.add(path, user_kubeconfig(spec))
+        else:
+            _repair(spec, progress)
+        contexts.enter(spec, path, user_kubeconfig(spec))
     if options.wait:
         _wait(spec, deadline, progress)
     return spec
+
+
+def find(name: str, data_root: Path) -> ClusterSpec | None:
+    """The cluster of that name, or None. ClusterError when one of that name runs whose data lies elsewhere."""
+    home = supervisor.home(name)
+    if home and home != data_root.absolute() and (home / name / "cluster.json").exists():
+        raise ClusterError(f"the cluster {name} that runs here has its data in {home}; say --data-dir {home}")
+    return specs.load(name, data_root)
 
 
 def _new(name: str, data_root: Path, options: Options) -> ClusterSpec:
     from kubette.network import local
 
     specs.check_name(name)
-    taken = [other.subnet for other in specs.known(data_root)]
-    subnet = local.free_subnet(taken)
-    ingress = options.ingress is not False
+    nodes = 1 if options.nodes is None else options.nodes
+    specs.check_count(nodes)
     resolv_conf = options.resolv_conf or Path("/etc/resolv.conf")
     if not resolv_conf.is_file():
         raise ClusterError(f"there is no file {resolv_conf} to take the nodes' resolvers from")
+    if left := _leftover(name, data_root):
+        _end(left)
+    taken = [other.subnet for other in specs.known(data_root)]
+    subnet = local.free_subnet(taken)
+    ingress = options.ingress is not False
     return ClusterSpec(
         name=name,
         subnet=subnet,
-        nodes=specs.new_nodes(subnet, options.nodes or 1),
+        nodes=specs.new_nodes(subnet, nodes),
         data_root=data_root,
         ingress=ingress,
         addons=("dns", "ingress") if ingress else ("dns",),
         resolv_conf=str(resolv_conf.resolve()),
     )
+
+
+def _leftover(name: str, data_root: Path) -> ClusterSpec | None:
+    """What is left of a cluster whose data has gone: as much of its description as taking it away needs."""
+    from kubette.network import local
+
+    data_dir = data_root / specs.check_name(name)
+    members = local.members_left(name)
+    if members is None and not (specs.RUN_ROOT / name).exists() and not data_dir.exists():
+        return None
+    return ClusterSpec(name, local.POOL, dict.fromkeys(members or (), ""), data_root)
+
+
+def _check_subnet(spec: ClusterSpec) -> None:
+    """Of a cluster that was stopped: somebody else may have taken its addresses meanwhile."""
+    from kubette.network import local
+
+    if holder := local.holder(spec.subnet, local.bridge_name(spec.name)):
+        raise ClusterError(
+            f"the addresses of cluster {spec.name}, {spec.subnet}, are taken on this machine by {holder}; "
+            f"free them, or make the cluster anew: kubette down --name {spec.name}"
+        )
+
+
+def _repair(spec: ClusterSpec, progress: Progress) -> None:
+    """Of a cluster that runs: nodes that were turned off, links and routes that somebody took away."""
+    from kubette.network import local
+
+    off = [node for node in spec.nodes if supervisor.stop_mark(spec, node).exists()]
+    for node in off:
+        _power_on(spec, node)
+    if off:
+        progress(f"turned on: {', '.join(off)}")
+    local.build(topology(spec))
 
 
 def _check_unchanged(spec: ClusterSpec, options: Options) -> None:
@@ -88,6 +139,7 @@ def _start(spec: ClusterSpec) -> None:
     from kubette.network import local
 
     spec.save()
+    supervisor.claim(spec)
     _end_components(spec)
     go_read, go_write = os.pipe()
     told_read, told_write = os.pipe()
@@ -102,7 +154,7 @@ def _start(spec: ClusterSpec) -> None:
         os.write(go_write, b"g")
         ready, _, _ = select.select([told_read], [], [], 30.0)
         if not ready or os.read(told_read, 16) != b"api\n":
-            raise ClusterError(f"the API server did not start; see {spec.logs_dir}/server.log")
+            raise ClusterError(f"the API server did not start; {spec.logs_dir}/server.log says why")
     finally:
         for fd in (go_read, go_write, told_read):
             os.close(fd)
@@ -137,15 +189,23 @@ def _wait(spec: ClusterSpec, deadline: float, progress: Progress) -> None:
         return supervisor.running(spec) is not None
 
     first = next(iter(spec.nodes))
-    with ready.Api(spec) as api:
-        ready.until("the nodes", lambda: ready.nodes_ready(api, spec), deadline, alive)
-        progress("every node is Ready")
-        ready.until("cluster DNS", lambda: ready.dns_answers(spec, first), deadline, alive)
-        progress("cluster DNS answers")
+    try:
+        with ready.Api(spec) as api:
+            ready.until("the nodes", lambda: ready.nodes_ready(api, spec), deadline, alive)
+            progress("every node is Ready")
+            ready.until("cluster DNS", lambda: ready.dns_answers(spec, first), deadline, alive)
+            progress("cluster DNS answers")
+    except ready.NotReady as error:
+        raise ClusterError(f"{error}; the logs in {spec.logs_dir} may say why") from error
 
 
-def stop(spec: ClusterSpec) -> None:
+def stop(spec: ClusterSpec, progress: Progress = lambda line: None) -> None:
     """End every process and remove what is in the kernel; keep the data."""
+    with _locked(progress):
+        _end(spec)
+
+
+def _end(spec: ClusterSpec) -> None:
     from kubette.network import local
     from kubette.runtime.sweep import sweep
 
@@ -170,25 +230,34 @@ def _sweep(spec: ClusterSpec, sweep: Callable[[str, list[Path]], list[int]]) -> 
 
 def _end_components(spec: ClusterSpec) -> None:
     """Components that outlived their supervisor."""
-    files = [supervisor.pid_file(spec, name) for name in (supervisor.SERVER, *spec.nodes)]
+    names = (supervisor.STARTING, supervisor.SERVER, *spec.nodes)
+    files = [supervisor.pid_file(spec, name) for name in names]
     processes.end([pid for pid in map(processes.recorded, files) if pid], 2.0)
 
 
-def down(name: str, data_root: Path, path: Path | None = None) -> bool:
-    """Remove every trace of the cluster. False when there was none."""
-    with _locked():
-        spec = specs.load(name, data_root)
+def down(name: str, data_root: Path, path: Path | None = None, progress: Progress = lambda line: None) -> bool:
+    """Remove every trace of the cluster, also when its data has gone already. False when there was none."""
+    data_root = data_root.absolute()
+    with _locked(progress):
+        spec = find(name, data_root) or _leftover(name, data_root)
         if spec is None:
             return False
-        stop(spec)
-        kubeconfig.remove(path or kubeconfig.default_path(), spec.context, f"{spec.context}-admin")
+        _end(spec)
+        failure: ClusterError | None = None
+        try:
+            contexts.leave(spec, path or kubeconfig.default_path())
+        except ClusterError as error:
+            failure = error
         # The file that says there is a cluster goes last: a `down` that is cut short can be said again.
         marker = spec.data_dir / "cluster.json"
-        for entry in spec.data_dir.iterdir():
+        for entry in spec.data_dir.iterdir() if spec.data_dir.exists() else ():
             if entry != marker:
                 shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
-        marker.unlink()
-        spec.data_dir.rmdir()
+        marker.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            spec.data_dir.rmdir()
+        if failure:
+            raise ClusterError(f"cluster {name} is gone, but its context may not be: {failure}") from failure
         return True
 
 
@@ -197,20 +266,26 @@ def node_stop(spec: ClusterSpec, node: str) -> None:
     from kubette.network import local
     from kubette.runtime.sweep import sweep
 
-    _known_node(spec, node)
-    supervisor.stop_mark(spec, node).touch()
-    agent = processes.recorded(supervisor.pid_file(spec, node))
-    local.set_link(spec.name, node, up=False)
-    supervisor.reconsider(spec)
-    processes.end([agent] if agent else [], 0.0)
-    sweep(f"kubette-{spec.name}/{node}", [spec.node_run(node), spec.node_data(node)])
+    with _locked():
+        _known_node(spec, node)
+        supervisor.stop_mark(spec, node).touch()
+        agent = processes.recorded(supervisor.pid_file(spec, node))
+        local.set_link(spec.name, node, up=False)
+        supervisor.reconsider(spec)
+        processes.end([agent] if agent else [], 0.0)
+        sweep(f"kubette-{spec.name}/{node}", [spec.node_run(node), spec.node_data(node)])
 
 
 def node_start(spec: ClusterSpec, node: str) -> None:
     """Power is back."""
+    with _locked():
+        _known_node(spec, node)
+        _power_on(spec, node)
+
+
+def _power_on(spec: ClusterSpec, node: str) -> None:
     from kubette.network import local
 
-    _known_node(spec, node)
     local.set_link(spec.name, node, up=True)
     local.build(topology(spec))
     supervisor.stop_mark(spec, node).unlink(missing_ok=True)
@@ -220,22 +295,28 @@ def node_start(spec: ClusterSpec, node: str) -> None:
 def _known_node(spec: ClusterSpec, node: str) -> None:
     if node not in spec.nodes:
         raise ClusterError(f"cluster {spec.name} has no node {node!r}; it has {', '.join(spec.nodes)}")
+    if not supervisor.running(spec):
+        raise ClusterError(f"cluster {spec.name} does not run; start it with: kubette start --name {spec.name}")
 
 
 def require(name: str, data_root: Path) -> ClusterSpec:
     """The cluster of that name. ClusterError, saying what to do, when there is none."""
-    spec = specs.load(name, data_root)
+    spec = find(name, data_root.absolute())
     if spec is None:
         raise ClusterError(f"there is no cluster {name!r}; make it with: kubette up --name {name}")
     return spec
 
 
 @contextlib.contextmanager
-def _locked() -> Iterator[None]:
+def _locked(progress: Progress = lambda line: None) -> Iterator[None]:
     """One cluster comes or goes at a time on the machine: subnets and routes are shared, whatever the data root."""
     fd = os.open(specs.RUN_ROOT.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress("waiting for another kubette command to end")
+            fcntl.flock(fd, fcntl.LOCK_EX)
         yield
     finally:
         os.close(fd)

@@ -7,6 +7,7 @@ the cluster's network namespaces is the cluster's, whoever started it.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import select
 import signal
@@ -37,6 +38,17 @@ def recorded(file: Path) -> int | None:
 
 def _state(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def name(short: str, long: str) -> None:
+    """What ``ps`` shows for this process; a forked one would go by its parent's command line otherwise.
+
+    ``long`` is cut to the room that the command line has (proc(5): arg_start and arg_end)."""
+    Path("/proc/self/comm").write_text(short[:15])
+    start, end = map(int, Path("/proc/self/stat").read_text().rpartition(")")[2].split()[45:47])
+    if 0 < start < end:
+        room = end - start
+        ctypes.memmove(start, long.encode()[: room - 1].ljust(room, b"\0"), room)
 
 
 def in_namespaces(paths: Iterable[Path]) -> list[int]:

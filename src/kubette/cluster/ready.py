@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from kubette.clusterspec import ClusterError, ClusterSpec
+from kubette.clusterspec import ClusterSpec
 from kubette.network import local, netns
 
 _PAUSE = 0.01  # seconds between questions; each has a deadline of its own
@@ -73,8 +73,12 @@ class Api:
             self._connection.close()
 
 
+class NotReady(Exception):
+    """What was waited for did not come."""
+
+
 def until(what: str, check: Callable[[], bool], deadline: float, alive: Callable[[], bool]) -> None:
-    """Ask until ``check`` holds. ClusterError when ``deadline`` (monotonic) passes or ``alive`` ends."""
+    """Ask until ``check`` holds. NotReady when ``deadline`` (monotonic) passes or ``alive`` ends."""
     while True:
         try:
             if check():
@@ -82,9 +86,9 @@ def until(what: str, check: Callable[[], bool], deadline: float, alive: Callable
         except (OSError, http.client.HTTPException, ValueError):
             pass
         if not alive():
-            raise ClusterError(f"the cluster's processes ended while waiting for {what}; their logs say why")
+            raise NotReady(f"the cluster's processes ended while waiting for {what}")
         if time.monotonic() > deadline:
-            raise ClusterError(f"gave up waiting for {what}")
+            raise NotReady(f"gave up waiting for {what}")
         time.sleep(_PAUSE)
 
 

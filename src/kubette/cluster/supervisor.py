@@ -21,9 +21,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kubette.cluster import processes
-from kubette.clusterspec import ClusterSpec
+from kubette.clusterspec import RUN_ROOT, ClusterSpec, check_name
 
 SERVER = "server"
+STARTING = "starting"  # the pid file of a supervisor that is not in charge yet
 _FIRST_RETRY, _LAST_RETRY = 0.05, 5.0
 _STEADY_SECONDS = 10.0  # a component that ran that long may start again at once
 _STOP_SECONDS = 5.0
@@ -58,6 +59,20 @@ def stop_mark(spec: ClusterSpec, node: str) -> Path:
     return spec.run_dir / f"{node}.off"
 
 
+def claim(spec: ClusterSpec) -> None:
+    """Say whose the run directory is: it is named after the cluster alone, and data may lie anywhere."""
+    spec.run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (spec.run_dir / "data_root").write_text(f"{spec.data_root}\n")
+
+
+def home(name: str) -> Path | None:
+    """The data root of the cluster of that name that runs here, if one does."""
+    try:
+        return Path((RUN_ROOT / check_name(name) / "data_root").read_text().strip())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
 def running(spec: ClusterSpec) -> int | None:
     """The supervisor's pid, if it is alive."""
     return processes.recorded(pid_file(spec))
@@ -70,8 +85,9 @@ def reconsider(spec: ClusterSpec) -> None:
 
 
 def start(spec: ClusterSpec, go: int, notify: int) -> int:
-    """Fork a supervisor into the background. It loads its modules at once and starts components when a byte
-    arrives on ``go`` (end of file: it gives up). The server writes a line to ``notify`` when it serves."""
+    """Fork a supervisor into the background. It loads its modules at once, is in charge when a byte
+    arrives on ``go`` (end of file: it gives up), and starts the components. The server writes a line to
+    ``notify`` when it serves."""
     pid = os.fork()
     if pid:
         return pid
@@ -114,15 +130,17 @@ def _detach(spec: ClusterSpec, name: str) -> None:
 
 
 def _supervise(spec: ClusterSpec, go: int, notify: int) -> None:
-    spec.run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock = os.open(spec.run_dir / "lock", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    processes.record(pid_file(spec))
-    _name_process("kubette")
+    starting = pid_file(spec, STARTING)
+    processes.record(starting)
+    processes.name("kubette", f"kubette: cluster {spec.name}, supervisor")
+    fcntl.flock(lock, fcntl.LOCK_EX)  # one that was never put in charge may still be on its way out
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     _import(_SERVER_MODULES)
     if os.read(go, 1) != b"g":
+        starting.unlink(missing_ok=True)
         return
+    os.replace(starting, pid_file(spec))
     os.close(go)
     supervisor = _Supervisor(spec, notify)
     gc.freeze()
@@ -139,10 +157,6 @@ def _supervise(spec: ClusterSpec, go: int, notify: int) -> None:
 def _import(modules: tuple[str, ...]) -> None:
     for module in modules:
         importlib.import_module(module)
-
-
-def _name_process(name: str) -> None:
-    Path("/proc/self/comm").write_text(name[:15])
 
 
 class _Supervisor:
@@ -231,11 +245,11 @@ class _Supervisor:
         from kubette.network import local, netns
 
         if name == SERVER:
-            _name_process("kubette-server")
+            processes.name("kubette-server", f"kubette: cluster {self.spec.name}, server")
             netns.enter(local.namespace(self.spec.name))
             notify = self.notify
             return lambda: compose.serve(self.spec, notify)
-        _name_process("kubette-agent")
+        processes.name("kubette-agent", f"kubette: cluster {self.spec.name}, {name}")
         if self.notify >= 0:
             os.close(self.notify)
         netns.enter(local.namespace(self.spec.name, name))

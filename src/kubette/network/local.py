@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import ipaddress
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from kubette.network import hostnft, netns
 ROUTE_PROTOCOL = 75  # marks the routes that are ours (ip route: "proto 75")
 UNREACHABLE = 7  # RTN_UNREACHABLE
 BRIDGE_PREFIX = "kbt-"
+POOL = "172.29.0.0/16"  # of the clusters' subnets
 LINK = "eth0"  # of the control plane and of every node, towards the bridge
 
 
@@ -70,7 +72,31 @@ def used_networks() -> list[ipaddress.IPv4Network]:
     return out
 
 
-def free_subnet(taken: Iterable[str], pool: str = "172.29.0.0/16") -> str:
+def holder(subnet: str, bridge: str) -> str:
+    """Who on this host has a route into ``subnet``, but for ``bridge``; empty when nobody has."""
+    wanted = ipaddress.IPv4Network(subnet)
+    with IPRoute() as ip:
+        own = ip.link_lookup(ifname=bridge)
+        for route in ip.get_routes(family=2):
+            if not route["dst_len"] or route["proto"] == ROUTE_PROTOCOL or route.get_attr("RTA_OIF") in own:
+                continue
+            network = ipaddress.IPv4Network((route.get_attr("RTA_DST"), route["dst_len"]), strict=False)
+            if network.overlaps(wanted):
+                links = ip.get_links(route.get_attr("RTA_OIF")) if route.get_attr("RTA_OIF") else ()
+                by = "".join(f" ({link.get_attr('IFLA_IFNAME')})" for link in links)
+                return f"{network}{by}"
+    return ""
+
+
+def members_left(cluster: str) -> list[str] | None:
+    """The nodes whose namespaces are there, by name alone; None when there is no trace of the cluster's network."""
+    pattern = re.compile(rf"kubette-{re.escape(cluster)}(?:-(node-\d+))?").fullmatch
+    found = [match for path in netns.NETNS_DIR.glob("kubette-*") if (match := pattern(path.name))]
+    bridge = Path("/sys/class/net", bridge_name(cluster)).exists()
+    return [match[1] for match in found if match[1]] if found or bridge else None
+
+
+def free_subnet(taken: Iterable[str], pool: str = POOL) -> str:
     """The first /24 of ``pool`` that overlaps nothing that the host knows and nothing in ``taken``."""
     busy = [*used_networks(), *(ipaddress.IPv4Network(t) for t in taken)]
     for candidate in ipaddress.IPv4Network(pool).subnets(new_prefix=24):
@@ -81,6 +107,13 @@ def free_subnet(taken: Iterable[str], pool: str = "172.29.0.0/16") -> str:
 
 def build(topology: Topology) -> None:
     """Make all of it, or what is missing of it. OSError when the kernel refuses."""
+    try:
+        _build(topology)
+    except NetlinkError as error:
+        raise OSError(error.code, f"the network of cluster {topology.cluster}: {error}") from error
+
+
+def _build(topology: Topology) -> None:
     cluster = topology.cluster
     prefix = ipaddress.ip_network(topology.subnet).prefixlen
     bridge = bridge_name(cluster)
@@ -102,7 +135,8 @@ def build(topology: Topology) -> None:
 
 def _member(ip: Any, topology: Topology, member: str, bridge: int) -> None:
     path = namespace(topology.cluster, member)
-    if not path.exists():
+    if not netns.pinned(path):
+        netns.remove(path)  # an empty file that a lost mount left
         netns.create(path)
     name = link_name(topology.cluster, member)
     if not ip.link_lookup(ifname=name):

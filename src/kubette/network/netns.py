@@ -66,6 +66,11 @@ def inside(path: Path, work: Callable[[], T]) -> T:
     return _in_thread(body)
 
 
+def pinned(path: Path) -> bool:
+    """Whether a namespace is pinned there: the file is one of the kernel's, not an empty one on a disk."""
+    return path.exists() and path.stat().st_dev == Path("/proc/self/ns/net").stat().st_dev
+
+
 def create(path: Path) -> None:
     """A new namespace pinned at ``path``, with nothing but its own ``lo``, down. FileExistsError if taken."""
     path.parent.mkdir(parents=True, exist_ok=True)

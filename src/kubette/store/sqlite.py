@@ -7,6 +7,7 @@ and power loss. Many concurrent writes share one fsync (group commit). Nothing h
 from __future__ import annotations
 
 import asyncio
+import os
 import queue
 import sqlite3
 import threading
@@ -32,12 +33,14 @@ class SqliteLog:
         self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            # For its owner alone: there are Secrets in it. What SQLite writes beside it is like it.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.execute("PRAGMA cache_size=-1024")
             self._db.execute(_SCHEMA)
-        except sqlite3.Error as e:
+        except (OSError, sqlite3.Error) as e:
             raise StoreError(f"{path}: {e}") from e
         # A refused batch ends an epoch: what was appended in it may build on what was refused.
         self._epoch = 0

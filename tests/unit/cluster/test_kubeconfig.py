@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from kubette.cluster import kubeconfig
-from kubette.clusterspec import ClusterError
+from kubette.cluster import contexts, kubeconfig
+from kubette.clusterspec import ClusterError, ClusterSpec
 
 THEIRS: dict[str, Any] = {
     "apiVersion": "v1",
@@ -39,9 +39,17 @@ def test_in_and_out_leaves_what_was_there(tmp_path: Path) -> None:
     assert [c["name"] for c in merged["contexts"]] == ["work", "kubette-a"]
     assert merged["current-context"] == "kubette-a"
     assert path.stat().st_mode & 0o777 == 0o600
-    kubeconfig.remove(path, "kubette-a", "kubette-a-admin")
+    kubeconfig.remove(path, "kubette-a", "kubette-a-admin", "work")
     left = yaml.safe_load(path.read_text())
     assert {k: left[k] for k in THEIRS} == THEIRS
+
+
+def test_nobody_is_left_at_a_cluster_that_he_did_not_choose() -> None:
+    merged = kubeconfig.merge(THEIRS, ours())
+    assert kubeconfig.without(merged, "kubette-a", "kubette-a-admin")["current-context"] == ""
+    assert kubeconfig.without(merged, "kubette-a", "kubette-a-admin", "gone")["current-context"] == ""
+    chosen = {**merged, "current-context": "work"}
+    assert kubeconfig.without(chosen, "kubette-a", "kubette-a-admin", "gone")["current-context"] == "work"
 
 
 def test_a_second_time_replaces() -> None:
@@ -59,12 +67,62 @@ def test_a_file_of_our_own_goes_with_us(tmp_path: Path) -> None:
     assert list(path.parent.iterdir()) == []
 
 
-def test_what_is_no_kubeconfig_is_left_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("- a\n", "is no kubeconfig"),
+        ("contexts: 5\n", "is no kubeconfig"),
+        ("contexts: [a]\n", "is no kubeconfig"),
+        ("a: b\nc: [\n", r"is not YAML \(line 3\)"),
+    ],
+)
+def test_what_is_no_kubeconfig_is_left_alone(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "config"
-    path.write_text("- a\n")
-    with pytest.raises(ClusterError, match="is no kubeconfig"):
-        kubeconfig.add(path, ours())
-    assert path.read_text() == "- a\n"
+    path.write_text(text)
+    for act in (kubeconfig.check, lambda path: kubeconfig.add(path, ours())):
+        with pytest.raises(ClusterError, match=message) as caught:
+            act(path)
+        assert "\n" not in str(caught.value)
+    assert path.read_text() == text
+
+
+def test_of_several_files_the_one_that_kubectl_would_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    monkeypatch.setenv("KUBECONFIG", f":{first}:{second}")
+    assert kubeconfig.default_path() == second
+    second.touch()
+    assert kubeconfig.default_path() == second
+    first.touch()
+    assert kubeconfig.default_path() == first
+    monkeypatch.setenv("KUBECONFIG", "")
+    assert kubeconfig.default_path() == Path.home() / ".kube" / "config"
+
+
+def spec(root: Path) -> ClusterSpec:
+    made = ClusterSpec("a", "172.29.0.0/24", {"node-1": "172.29.0.11"}, data_root=root)
+    made.save()
+    return made
+
+
+def test_a_context_goes_from_every_file_that_was_given_it(tmp_path: Path) -> None:
+    cluster, mine, other = spec(tmp_path / "data"), tmp_path / "mine", tmp_path / "other"
+    mine.write_text(yaml.safe_dump(THEIRS))
+    for path in (mine, other, mine):
+        contexts.enter(cluster, path, ours())
+    assert yaml.safe_load(mine.read_text())["current-context"] == "kubette-a"
+    contexts.leave(cluster, tmp_path / "a-third-that-is-not-there")
+    assert yaml.safe_load(mine.read_text())["current-context"] == "work"
+    assert not other.exists()
+
+
+def test_what_the_user_chose_meanwhile_is_given_back(tmp_path: Path) -> None:
+    cluster, path = spec(tmp_path / "data"), tmp_path / "config"
+    path.write_text(yaml.safe_dump({**THEIRS, "current-context": ""}))
+    contexts.enter(cluster, path, ours())
+    path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), "current-context": "work"}))
+    contexts.enter(cluster, path, ours())
+    contexts.leave(cluster, path)
+    assert yaml.safe_load(path.read_text())["current-context"] == "work"
 
 
 def test_a_lock_that_another_holds_is_waited_for_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,12 +36,19 @@ def test_what_is_saved_is_read_again(tmp_path: Path) -> None:
 
 def test_a_broken_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
-    (tmp_path / "a" / "cluster.json").write_text("{")
-    with pytest.raises(ClusterError, match=r"cluster\.json"):
-        specs.load("a", tmp_path)
+    for text in ("{", "[]", "{}", '{"name": "a"}'):
+        (tmp_path / "a" / "cluster.json").write_text(text)
+        with pytest.raises(ClusterError, match=r"cluster\.json does not describe a cluster"):
+            specs.load("a", tmp_path)
 
 
-@pytest.mark.parametrize("name", ["", "A", "_images", "a/b", "..", "-a", "a-", "x" * 41, "a b"])
+def test_only_its_owner_may_look_into_a_cluster(tmp_path: Path) -> None:
+    spec = make(tmp_path)
+    spec.save()
+    assert spec.data_dir.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("name", ["", "A", "_images", "a/b", "..", "-a", "a-", "x" * 41, "a b", "a-node-1"])
 def test_names_that_are_refused(name: str) -> None:
     with pytest.raises(ClusterError, match="cluster name"):
         specs.check_name(name)
