@@ -11,6 +11,8 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,17 +45,18 @@ def up(name: str, data_root: Path, options: Options, progress: Progress = lambda
         stored = find(name, data_root)
         spec = stored or _new(name, data_root, options)
         _check_unchanged(spec, options)
-        deadline = time.monotonic() + _READY_SECONDS
+        deadline, since = time.monotonic() + _READY_SECONDS, None
         if not supervisor.running(spec):
             _check_subnet(spec)
             progress("starting" if stored is None else "starting again, with what it had")
+            since = datetime.now(UTC)
             _start(spec)
             progress("the API server answers")
         else:
             _repair(spec, progress)
         contexts.enter(spec, path, user_kubeconfig(spec))
     if options.wait:
-        _wait(spec, deadline, progress)
+        _wait(spec, since, deadline, progress)
     return spec
 
 
@@ -182,18 +185,18 @@ def user_kubeconfig(spec: ClusterSpec) -> dict[str, Any]:
     return pki.kubeconfig(spec.server_url, files.ca.cert, files.client("admin"), cluster=spec.context)
 
 
-def _wait(spec: ClusterSpec, deadline: float, progress: Progress) -> None:
+def _wait(spec: ClusterSpec, since: datetime | None, deadline: float, progress: Progress) -> None:
     from kubette.cluster import ready
 
     def alive() -> bool:
         return supervisor.running(spec) is not None
 
-    first = next(iter(spec.nodes))
     try:
         with ready.Api(spec) as api:
-            ready.until("the nodes", lambda: ready.nodes_ready(api, spec), deadline, alive)
+            ready.until("the nodes", lambda: ready.nodes_ready(api, spec, since), deadline, alive)
             progress("every node is Ready")
-            ready.until("cluster DNS", lambda: ready.dns_answers(spec, first), deadline, alive)
+            for node in spec.nodes:
+                ready.until(f"cluster DNS on {node}", partial(ready.dns_answers, spec, node), deadline, alive)
             progress("cluster DNS answers")
     except ready.NotReady as error:
         raise ClusterError(f"{error}; the logs in {spec.logs_dir} may say why") from error

@@ -12,12 +12,14 @@ import socket
 import ssl
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Any
 
 from kubette.clusterspec import ClusterSpec
 from kubette.network import local, netns
 
+_LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 _PAUSE = 0.01  # seconds between questions; each has a deadline of its own
 
 
@@ -92,13 +94,29 @@ def until(what: str, check: Callable[[], bool], deadline: float, alive: Callable
         time.sleep(_PAUSE)
 
 
-def nodes_ready(api: Api, spec: ClusterSpec) -> bool:
-    ready = set()
-    for node in api.get("/api/v1/nodes")["items"]:
+def nodes_ready(api: Api, spec: ClusterSpec, since: datetime | None = None) -> bool:
+    """Whether every node is Ready, and says so itself: by a lease renewed after ``since``. What a cluster that was
+    stopped or killed has stored of its nodes is what they were."""
+    if not ready_nodes(api.get("/api/v1/nodes")["items"]) >= set(spec.nodes):
+        return False
+    leases = api.get(_LEASES)["items"] if since else ()
+    return since is None or alive_nodes(leases, since) >= set(spec.nodes)
+
+
+def ready_nodes(nodes: Iterable[dict[str, Any]]) -> set[str]:
+    """Those whose condition says so."""
+    out = set()
+    for node in nodes:
         conditions = (node.get("status") or {}).get("conditions") or ()
         if any(c["type"] == "Ready" and c["status"] == "True" for c in conditions):
-            ready.add(node["metadata"]["name"])
-    return ready >= set(spec.nodes)
+            out.add(node["metadata"]["name"])
+    return out
+
+
+def alive_nodes(leases: Iterable[dict[str, Any]], since: datetime) -> set[str]:
+    """Those that have renewed their lease after ``since``."""
+    times = {row["metadata"]["name"]: (row.get("spec") or {}).get("renewTime") for row in leases}
+    return {name for name, time in times.items() if time and datetime.fromisoformat(time) > since}
 
 
 def dns_answers(spec: ClusterSpec, node: str) -> bool:

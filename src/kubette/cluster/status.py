@@ -46,12 +46,10 @@ def read(spec: ClusterSpec) -> Status:
 
 
 def _nodes(api: ready.Api) -> dict[str, str]:
-    out = {}
-    for node in api.get("/api/v1/nodes")["items"]:
-        conditions = (node.get("status") or {}).get("conditions") or ()
-        is_ready = any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
-        out[node["metadata"]["name"]] = "Ready" if is_ready else "NotReady"
-    return out
+    nodes = api.get("/api/v1/nodes")["items"]
+    good = ready.ready_nodes(nodes)
+    names = [node["metadata"]["name"] for node in nodes]
+    return {name: "Ready" if name in good else "NotReady" for name in names}
 
 
 def _answers(spec: ClusterSpec, node: str) -> bool:

@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from kubette.cluster import processes, ready
+from kubette.cluster import processes
 
 _STUBBORN = "import signal, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); signal.pause()"
 
@@ -48,13 +48,3 @@ def test_what_ignores_sigterm_is_killed() -> None:
     assert child.wait() == -9
     child.stdout.close()
     processes.end([child.pid], 0.05)  # gone: nothing to do
-
-
-def test_a_dns_answer_is_told_from_a_refusal() -> None:
-    question = ready.query("kubernetes.default.svc.cluster.local")
-    assert question[12:23] == b"\x0akubernetes"
-    good = question[:2] + b"\x84\x00\0\x01\0\x01\0\0\0\0"
-    assert ready.answered(question, good)
-    assert not ready.answered(question, question[:2] + b"\x84\x03\0\x01\0\0\0\0\0\0"), "NXDOMAIN"
-    assert not ready.answered(question, b"zz" + good[2:]), "of another question"
-    assert not ready.answered(question, good[:5])
