@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
-from kubette.api.errors import ApiError, Forbidden, InternalError, Unauthorized
+from kubette.api.errors import ApiError, BadRequest, Forbidden, InternalError, Unauthorized
 from kubette.apiserver import authn, codec, info, request, streams
 from kubette.apiserver.authn import ANONYMOUS, User
 from kubette.apiserver.config import ServerConfig
@@ -71,6 +71,8 @@ class App:
             return await dispatch(asked)(call)
         except ApiError as e:
             return _failed(req, e)
+        except RecursionError:
+            return _failed(req, BadRequest("exceeded max depth"))
         except ConnectionResetError:
             raise
         except Exception:

@@ -17,6 +17,7 @@ JSON = "application/json"
 YAML = "application/yaml"
 PROTOBUF = "application/vnd.kubernetes.protobuf"
 MAX_BODY = 3 << 20
+_YAML = (YAML, "application/x-yaml", "text/yaml")
 _FORMATS = {JSON: JSON, YAML: YAML, PROTOBUF: PROTOBUF, "*/*": JSON, "application/*": JSON}
 Object = dict[str, Any]
 
@@ -81,7 +82,7 @@ def decode(body: bytes, content_type: str) -> Any:
             return protobuf.decode_envelope(body)
         except ValueError as e:
             raise BadRequest(f"unable to decode protobuf: {e}") from e
-    if media in (YAML, "application/x-yaml", "text/yaml"):
+    if media in _YAML:
         return parse_yaml(body)
     raise UnsupportedMediaType(
         "the body of the request was in an unknown format - accepted media types include: "
@@ -97,24 +98,26 @@ def parse_json(body: bytes) -> Any:
 
 
 def parse_yaml(body: bytes) -> Any:
-    import yaml
+    from kubette.apiserver import yaml_body
 
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        # Times and the like must stay the text that they are: keep to what JSON has.
-        value = yaml.load(body, Loader=_json_loader(loader))
-    except (yaml.YAMLError, ValueError) as e:
-        raise BadRequest(f"error converting YAML to JSON: {e}") from e
-    return value
+        return yaml_body.parse(body)[0]
+    except ValueError as e:
+        raise BadRequest(f"error converting YAML to JSON: yaml: {e}") from e
 
 
-@lru_cache(maxsize=1)
-def _json_loader(base: Any) -> Any:
-    resolvers = {
-        first: [(tag, pattern) for tag, pattern in entries if tag != "tag:yaml.org,2002:timestamp"]
-        for first, entries in base.yaml_implicit_resolvers.items()
-    }
-    return type("JsonLoader", (base,), {"yaml_implicit_resolvers": resolvers})
+def duplicates(body: bytes, content_type: str) -> list[str]:
+    """The paths of keys that a body, which ``decode`` has read, gives twice in one object."""
+    media = media_type(content_type) or JSON
+    if media == JSON:
+        from kubette.api import schema
+
+        return schema.find_duplicates(body)
+    if media in _YAML:
+        from kubette.apiserver import yaml_body
+
+        return yaml_body.parse(body)[1]
+    return []
 
 
 def encode(obj: Object, form: str) -> bytes:

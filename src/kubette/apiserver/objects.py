@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from kubette.api.errors import InternalError, Timeout
+from kubette.api.errors import BadRequest, InternalError, Timeout
 from kubette.api.kinds import Kind
 from kubette.apiserver.convert import conversion, stored_resource
 from kubette.store import Entry, Store, StoreError
@@ -55,7 +55,7 @@ class Objects:
         def encode(rev: int) -> bytes:
             nonlocal encoded
             meta["resourceVersion"] = str(rev)
-            encoded = orjson.dumps(obj)
+            encoded = encode_stored(obj)
             return encoded
 
         key = (stored_resource(kind), meta.get("namespace") or "", meta["name"])
@@ -94,6 +94,14 @@ class Pending:
             except StoreError as e:
                 raise InternalError(f"datastore: {e}") from e
         return self.value
+
+
+def encode_stored(obj: Object) -> bytes:
+    """An object's JSON. Raises BadRequest for what cannot be told in it: nesting beyond 254 levels."""
+    try:
+        return orjson.dumps(obj)
+    except orjson.JSONEncodeError as e:
+        raise BadRequest("exceeded max depth") from e
 
 
 def storable(kind: Kind, obj: Object) -> Object:

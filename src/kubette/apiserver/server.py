@@ -61,7 +61,7 @@ async def _serve(app: App, ready: asyncio.Event | None) -> None:
     loop = asyncio.get_running_loop()
     handler = web.Server(
         app.handle, access_log=None, handler_cancellation=True, keepalive_timeout=3600,
-        max_line_size=_LINE_MAX, max_field_size=_LINE_MAX,
+        max_line_size=_LINE_MAX, max_field_size=_LINE_MAX, auto_decompress=False,
     )  # fmt: skip
     listener = await loop.create_server(
         handler, config.address, config.port, ssl=tls(config), reuse_address=True, backlog=1024

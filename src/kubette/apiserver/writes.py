@@ -22,7 +22,7 @@ from kubette.api.errors import (
     not_found,
 )
 from kubette.api.kinds import Kind
-from kubette.apiserver.objects import Object, Objects, Pending, served, served_object, storable
+from kubette.apiserver.objects import Object, Objects, Pending, encode_stored, served, served_object, storable
 from kubette.apiserver.registry import strategy_for
 from kubette.apiserver.registry.base import Context, Strategy
 from kubette.apiserver.registry.objectmeta import validate_meta, validate_meta_update
@@ -177,9 +177,7 @@ def _append(
 
 
 def _dry(kind: Kind, obj: Object) -> Pending:
-    import orjson
-
-    return Pending(None, orjson.dumps(storable(kind, obj)))
+    return Pending(None, encode_stored(storable(kind, obj)))
 
 
 def _drop_empty(meta: Object) -> None:

@@ -68,17 +68,14 @@ class Call:
             if size > codec.MAX_BODY:
                 raise _too_large()
             parts.append(part)
-        data = b"".join(parts)
-        if self.request.headers.get("Content-Encoding", "") == "gzip":
-            import gzip
-
-            data = gzip.decompress(data)
-        return data
+        return b"".join(parts)
 
     async def decode(self) -> tuple[Object, bytes]:
         """The body as an object, with its bytes."""
         data = await self.body()
         value = codec.decode(data, self.request.headers.get("Content-Type", ""))
+        if value is None:
+            raise BadRequest("Object 'Kind' is missing in 'null'")
         if not isinstance(value, dict):
             raise BadRequest(
                 f"couldn't get version/kind; json parse error: json: cannot unmarshal {_go_kind(value)} into Go "
@@ -99,8 +96,8 @@ class Call:
                 f'fieldValidation: Unsupported value: "{asked}": supported values: "", "Ignore", "Strict", "Warn"'
             )
         duplicates = None
-        if data is not None and mode != "Ignore" and data[:1] == b"{":
-            duplicates = schema.find_duplicates(data)
+        if data is not None and mode != "Ignore":
+            duplicates = codec.duplicates(data, self.request.headers.get("Content-Type", ""))
         result = schema.check(kind, obj, mode, duplicates)  # type: ignore[arg-type]
         self.warnings += result.warnings
         if result.errors:
@@ -189,7 +186,10 @@ def _too_large() -> TooLarge:
 def _shown(obj: Object) -> str:
     import orjson
 
-    return orjson.dumps(obj).decode()[:512]
+    try:
+        return orjson.dumps(obj).decode()[:512]
+    except orjson.JSONEncodeError as e:
+        raise BadRequest("exceeded max depth") from e
 
 
 def _go_kind(value: Any) -> str:
