@@ -52,6 +52,9 @@ async def test_the_life_of_an_object_as_a_watcher_sees_it(api: Api) -> None:
         seen = [await asyncio.wait_for(events.get(), 5) for _ in range(3)]
     # With a selector an object appears and disappears as it comes to match and ceases to.
     assert [e["type"] for e in seen] == ["ADDED", "MODIFIED", "DELETED"]
+    versions = [int(e["object"]["metadata"]["resourceVersion"]) for e in seen]
+    assert seen[2]["object"]["metadata"]["labels"] == {"app": "x", "tier": "y"}, "as it was last selected"
+    assert versions == sorted(set(versions)), "but at the revision of the change: a watch may go on from there"
     assert (await api.call("GET", f"{CM}/a"))[0] == 404
 
 

@@ -107,7 +107,7 @@ def too_many(field: str, actual: int, limit: int) -> FieldError:
 
 
 class ApiError(Exception):
-    """Any ``metav1.Status`` failure. ``details`` is the Status' own ``details`` object."""
+    """Any ``metav1.Status`` failure. ``details`` and ``metadata`` are the Status' own objects of these names."""
 
     code = 500
     reason = "InternalError"
@@ -117,12 +117,14 @@ class ApiError(Exception):
         message: str,
         *,
         details: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
         code: int | None = None,
         reason: str | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.details = details
+        self.metadata = metadata
         if code is not None:
             self.code = code
         if reason is not None:
@@ -133,7 +135,7 @@ class ApiError(Exception):
         out: dict[str, Any] = {
             "kind": "Status",
             "apiVersion": "v1",
-            "metadata": {},
+            "metadata": self.metadata or {},
             "status": "Failure",
             "message": self.message,
             "reason": self.reason,
@@ -269,6 +271,7 @@ def from_status(status: dict[str, Any], http_code: int = 500) -> ApiError:
     return cls(
         str(status.get("message") or f"HTTP {code}"),
         details=status.get("details"),
+        metadata=status.get("metadata"),
         code=code,
         reason=reason or None,
     )

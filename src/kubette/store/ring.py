@@ -83,13 +83,14 @@ class Ring:
             self._bytes -= sum(len(e.value) for e in gone)
             del self._events[:count]
 
-    def since(self, rev: int) -> list[Event]:
-        """Events after ``rev``, oldest first. Raises Compacted."""
+    def since(self, rev: int, most: int | None = None) -> list[Event]:
+        """Events after ``rev``, oldest first, no more than ``most``. Raises Compacted."""
         if rev < self.floor:
             raise Compacted(rev, self.floor)
         if not self._events or self._events[-1].rev <= rev:
             return []
-        return self._events[bisect_right(self._events, rev, key=_rev) :]
+        start = bisect_right(self._events, rev, key=_rev)
+        return self._events[start : None if most is None else start + most]
 
     def wake(self) -> None:
         waiting, self._waiting = self._waiting, set()

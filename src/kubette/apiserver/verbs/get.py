@@ -9,6 +9,7 @@ from kubette.api.errors import not_found
 from kubette.apiserver import codec
 from kubette.apiserver.convert import stored_resource
 from kubette.apiserver.objects import served, too_new
+from kubette.apiserver.verbs import listoptions
 from kubette.apiserver.verbs.base import Call
 
 
@@ -19,9 +20,10 @@ async def handle(call: Call) -> web.StreamResponse:
         return call.answer(orjson.dumps(component(info.name)))
     store = call.app.objects.store
     entry = store.get(stored_resource(kind), call.namespace, info.name)
-    wanted = info.param("resourceVersion") if info.query else ""
-    if wanted.isdigit() and int(wanted) > store.rev:
-        raise too_new(int(wanted), store.rev)
+    if info.query:
+        wanted = listoptions.revision(info.param("resourceVersion"))
+        if wanted > store.rev:
+            raise too_new(wanted, store.rev)
     if entry is None:
         raise not_found(kind.plural, info.name, kind.group)
     value = served(kind, entry.value)

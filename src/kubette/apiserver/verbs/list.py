@@ -5,7 +5,6 @@ Chunks (``limit``, ``continue``) come from one revision: the ring of events undo
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 
 import orjson
@@ -16,8 +15,9 @@ from kubette.apiserver import codec
 from kubette.apiserver.convert import conversion, stored_resource
 from kubette.apiserver.objects import served_object, too_new
 from kubette.apiserver.request import RequestInfo, integer
-from kubette.apiserver.verbs import get
+from kubette.apiserver.verbs import get, listoptions
 from kubette.apiserver.verbs.base import Call, Object
+from kubette.apiserver.verbs.listoptions import Start
 from kubette.apiserver.verbs.selection import Selection, selection
 from kubette.store import Compacted, Entry, Store
 
@@ -36,42 +36,34 @@ async def handle(call: Call) -> web.StreamResponse:
     values, rest, after = _select(store, chosen, rev, start, limit)
     meta: Object = {"resourceVersion": str(rev)}
     if rest:
-        meta["continue"] = _token(rev, after)
+        meta["continue"] = listoptions.token(rev, after)
         if chosen.everything and chosen.name is None:
             meta["remainingItemCount"] = rest
     return _answer(call, values, meta)
 
 
-def _position(info: RequestInfo, store: Store) -> tuple[int, tuple[str, str] | None]:
+def _position(info: RequestInfo, store: Store) -> tuple[int, Start | None]:
     """The revision to read, and the key after which to begin."""
     if not info.query:
         return store.rev, None
-    wanted, match = info.param("resourceVersion"), info.param("resourceVersionMatch")
+    listoptions.check(info, watch=False)
+    wanted = info.param("resourceVersion")
     if token := info.param("continue"):
         if wanted not in ("", "0"):
             raise BadRequest("specifying resource version is not allowed when using continue")
-        return _read_token(token, store)
-    if wanted and not wanted.isdigit():
-        raise BadRequest(f'Invalid value: "{wanted}": resourceVersion: invalid resource version')
-    if match and not wanted:
-        raise BadRequest("resourceVersionMatch is forbidden unless resourceVersion is provided")
-    if match not in ("", "Exact", "NotOlderThan"):
-        raise BadRequest(
-            f'resourceVersionMatch: Unsupported value: "{match}": supported values: "Exact", "NotOlderThan"'
-        )
+        rev, start = listoptions.read_token(token)
+        if rev > store.rev:
+            raise BadRequest("continue key is not valid: it is of another cluster")
+        return store.rev if rev == listoptions.NEWEST else rev, start
     asked = int(wanted or 0)
     if asked > store.rev:
         raise too_new(asked, store.rev)
-    if match == "Exact":
-        if asked == 0:
-            raise BadRequest('resourceVersionMatch "Exact" is forbidden for resourceVersion "0"')
-        return asked, None
-    return store.rev, None
+    return asked if info.param("resourceVersionMatch") == "Exact" else store.rev, None
 
 
 def _select(
-    store: Store, chosen: Selection, rev: int, start: tuple[str, str] | None, limit: int
-) -> tuple[list[bytes], int, tuple[str, str]]:
+    store: Store, chosen: Selection, rev: int, start: Start | None, limit: int
+) -> tuple[list[bytes], int, Start]:
     """The chosen objects' bytes, how many follow after the limit, and the last key taken."""
     resource = stored_resource(chosen.kind)
     items: Sequence[_Item]
@@ -86,12 +78,7 @@ def _select(
         try:
             items = store.items_at(resource, chosen.namespace, rev)
         except Compacted as e:
-            raise Expired(
-                "The provided continue parameter is too old to display a consistent list result. You can start "
-                "a new list without the continue parameter, or use the continue token in this response to "
-                "retrieve the remainder of the results."
-                if start else f"The resourceVersion for the provided list is too old: {rev} ({e.oldest})"
-            ) from e  # fmt: skip
+            raise _expired(rev, e.oldest, start) from e
     values: list[bytes] = []
     after = ("", "")
     for n, (key, entry) in enumerate(items):
@@ -106,6 +93,19 @@ def _select(
         values.append(entry.value)
         after = key
     return values, 0, after
+
+
+def _expired(rev: int, oldest: int, start: Start | None) -> Expired:
+    """What is too old: of a list in chunks the rest may still be had, from what there is now."""
+    if start is None:
+        return Expired(f"The resourceVersion for the provided list is too old: {rev} ({oldest})")
+    return Expired(
+        "The provided continue parameter is too old to display a consistent list result. You can start a new list "
+        "without the continue parameter, or use the continue token in this response to retrieve the remainder of the "
+        "results. Continuing with the provided token results in an inconsistent list - objects that were created, "
+        "modified, or deleted between the time the first chunk was returned and now may show up in the list.",
+        metadata={"continue": listoptions.token(listoptions.NEWEST, start)},
+    )
 
 
 def _answer(call: Call, values: list[bytes], meta: Object) -> web.StreamResponse:
@@ -130,23 +130,6 @@ def _answer(call: Call, values: list[bytes], meta: Object) -> web.StreamResponse
     if accepted is codec.DEFAULT and not call.warnings:
         return web.Response(body=body, headers=get.JSON_HEADERS)
     return call.raw(codec.convert(body, accepted.form), 200, accepted.form)
-
-
-def _token(rev: int, after: tuple[str, str]) -> str:
-    data = orjson.dumps({"v": "meta.k8s.io/v1", "rv": rev, "start": list(after)})
-    return base64.urlsafe_b64encode(data).decode().rstrip("=")
-
-
-def _read_token(token: str, store: Store) -> tuple[int, tuple[str, str]]:
-    try:
-        data = orjson.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-        namespace, name = data["start"]
-        rev = int(data["rv"])
-    except (ValueError, KeyError, TypeError) as e:
-        raise BadRequest(f"continue key is not valid: {e}") from e
-    if rev > store.rev or rev < 0:
-        raise BadRequest("continue key is not valid: it is of another cluster")
-    return rev, (str(namespace), str(name))
 
 
 def _components() -> Object:

@@ -86,9 +86,8 @@ def selection(info: RequestInfo, kind: Kind) -> Selection:
         for field, _, _ in fields.terms:
             if field not in getters:
                 raise BadRequest(
-                    f'Unable to find "{kind.api_version}, Resource={kind.plural}" that match label selector '
-                    f'"{info.param("labelSelector")}", field selector "{info.param("fieldSelector")}": '
-                    f'field label not supported: {field}'
+                    f"field label not supported: {field}" if len(getters) > len(_ALWAYS) else
+                    f'"{field}" is not a known field selector: only "metadata.name", "metadata.namespace"'
                 )  # fmt: skip
     namespace: str | None = info.namespace or None
     if not kind.namespaced:

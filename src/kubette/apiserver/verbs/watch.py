@@ -8,21 +8,26 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Iterable, Iterator
 
 import orjson
 from aiohttp import web
 
-from kubette.api.errors import BadRequest, Expired, Invalid
+from kubette.api.errors import Expired
 from kubette.apiserver import codec
 from kubette.apiserver.convert import conversion, stored_resource
-from kubette.apiserver.objects import served_object
+from kubette.apiserver.objects import served_object, too_new
 from kubette.apiserver.request import integer
+from kubette.apiserver.verbs import listoptions
 from kubette.apiserver.verbs.base import Call, Object
 from kubette.apiserver.verbs.selection import Selection, selection
-from kubette.store import Compacted, Ring, encode
+from kubette.store import Compacted, Event, Ring, encode
 
 _BOOKMARK_SECONDS = 60.0
 _MIN_SECONDS = 1800
+#: Of what a watcher has not yet been told: events and bytes in memory at once. Who falls behind the ring gets 410.
+_AT_ONCE = 256
+_PART_BYTES = 128 << 10
 
 
 async def handle(call: Call) -> web.StreamResponse:
@@ -30,22 +35,17 @@ async def handle(call: Call) -> web.StreamResponse:
     info, store = call.info, call.app.objects.store
     chosen = selection(info, call.kind)
     seconds = integer(info, "timeoutSeconds")
-    wanted = info.param("resourceVersion")
+    listoptions.check(info, watch=True)
+    cursor = listoptions.revision(info.param("resourceVersion"))
     initial = info.flag("sendInitialEvents")
-    if wanted and not wanted.isdigit():
-        raise BadRequest(f'Invalid value: "{wanted}": resourceVersion: invalid resource version')
-    if "sendInitialEvents" in info.query and info.param("resourceVersionMatch") != "NotOlderThan":
-        raise Invalid(
-            "ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: Forbidden: sendInitialEvents requires "
-            "setting resourceVersionMatch to NotOlderThan"
-        )
+    if initial and cursor > store.rev:
+        raise too_new(cursor, store.rev)
     form = codec.JSON if call.accepted.form == codec.YAML else call.accepted.form
     media = f"{form};stream=watch" if form == codec.PROTOBUF else form
     response = web.StreamResponse(headers={"Content-Type": media, "Cache-Control": "no-cache, private"})
     response.enable_chunked_encoding()
     watcher = _Watcher(call, chosen, response, form, info.flag("allowWatchBookmarks") or initial)
     ends = time.monotonic() + (seconds or _MIN_SECONDS * (1 + random.random()))
-    cursor = int(wanted or 0)
     await response.prepare(call.request)
     try:
         if initial or cursor == 0:
@@ -75,38 +75,23 @@ class _Watcher:
     async def present(self) -> int:
         """Every selected object as ADDED; the revision at which they were read."""
         rev: int = self._store.rev
-        lines = [
+        items = self._store.items(stored_resource(self._call.kind), self._chosen.namespace)
+        await self._send(
             self._line("ADDED", entry.value)
-            for (ns, name), entry in self._store.items(stored_resource(self._call.kind), self._chosen.namespace)
+            for (ns, name), entry in items
             if self._chosen.wants_key(ns, name) and self._chosen.matches(entry.value)
-        ]
-        for i in range(0, len(lines), 500):
-            await self._response.write(b"".join(lines[i : i + 500]))
+        )
         return rev
 
     async def follow(self, cursor: int, ends: float, ring: Ring) -> None:
         marked = time.monotonic()
-        while True:
+        while (now := time.monotonic()) < ends:
             committed = self._store.rev
-            events = ring.since(cursor)
-            if events:
+            if events := ring.since(cursor, _AT_ONCE):
                 cursor = events[-1].rev
-                lines = []
-                for event in events:
-                    change = self._chosen.change(event)
-                    if change is None:
-                        continue
-                    if self._plain and change == event.type:
-                        lines.append(event.line)
-                    else:
-                        lines.append(self._line(change, event.value))
-                if lines:
-                    await self._response.write(b"".join(lines))
-                    continue  # more may have come while it was written
+                await self._send(self._seen(events))
+                continue  # more may have come while it was written
             cursor = max(cursor, committed)
-            now = time.monotonic()
-            if now >= ends:
-                break
             if self._bookmarks and now - marked >= _BOOKMARK_SECONDS:
                 await self.bookmark(cursor)
                 marked = now
@@ -115,6 +100,34 @@ class _Watcher:
             await ring.wait(max(0.0, min(ends, due) - now))
         if self._bookmarks:
             await self.bookmark(cursor)
+
+    async def _send(self, lines: Iterable[bytes]) -> None:
+        """No more than a part is held for a client that reads slowly."""
+        part, size = [], 0
+        for line in lines:
+            part.append(line)
+            size += len(line)
+            if size >= _PART_BYTES:
+                await self._response.write(b"".join(part))
+                part, size = [], 0
+        if part:
+            await self._response.write(b"".join(part))
+
+    def _seen(self, events: Iterable[Event]) -> Iterator[bytes]:
+        """The lines of those events that concern this watcher."""
+        for event in events:
+            change = self._chosen.change(event)
+            if change is None:
+                continue
+            if self._plain and change == event.type:
+                yield event.line
+            elif change == "DELETED" and event.prev is not None and not event.deleted:
+                # No longer selected: upstream tells of the object as it was when it still was.
+                was = orjson.loads(event.prev)
+                was["metadata"]["resourceVersion"] = str(event.rev)
+                yield self._line(change, orjson.dumps(was))
+            else:
+                yield self._line(change, event.value)
 
     async def bookmark(self, rev: int, *, initial_end: bool = False) -> None:
         kind = self._call.kind
