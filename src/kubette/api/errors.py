@@ -239,7 +239,8 @@ def conflict(plural: str, name: str, group: str = "", why: str = "") -> Conflict
 def invalid_object(kind: str, name: str, errors: Sequence[FieldError], group: str = "") -> Invalid:
     """Upstream's ``NewInvalid``: ``details.kind`` is the Kind, and each error is a cause."""
     kind_group = f"{kind}.{group}" if group else kind
-    text = str(errors[0]) if len(errors) == 1 else "[" + ", ".join(map(str, errors)) + "]"
+    texts = list(dict.fromkeys(map(str, errors)))  # what two rules found is said once
+    text = texts[0] if len(texts) == 1 else "[" + ", ".join(texts) + "]"
     details = _details(name, group, kind)
     details["causes"] = [
         {"reason": e.reason, "message": e.message, "field": e.field} for e in errors

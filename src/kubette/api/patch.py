@@ -9,6 +9,7 @@ does not apply, as upstream answers.
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +19,9 @@ from kubette.api.errors import BadRequest, Invalid
 Obj = dict[str, Any]
 
 MAX_JSON_PATCH_OPERATIONS = 10_000
+#: Bytes that the copy operations of one patch may make, as large as a body.
+_MAX_COPIED = 3 << 20
+_REJECTED = "the server rejected our request due to an error in our request"
 _DIRECTIVE = "$patch"
 _RETAIN = "$retainKeys"
 _ORDER = "$setElementOrder/"
@@ -34,15 +38,25 @@ def json_patch(original: Obj, operations: Any) -> Obj:
         raise BadRequest(
             f"The allowed maximum operations in a JSON patch is {MAX_JSON_PATCH_OPERATIONS}, got {len(operations)}"
         )
-    try:
-        patched = jsonpatch.JsonPatch(operations).apply(original)
-    except jsonpatch.InvalidJsonPatch as error:
-        raise BadRequest(f"error decoding patch: {error}") from error
-    except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, TypeError, KeyError) as error:
-        raise Invalid(f"the server rejected our request due to an error in our request: {error}") from error
-    if not isinstance(patched, dict):
-        raise Invalid("the server rejected our request due to an error in our request: the patch left no object")
-    return patched
+    out: Any = copy.deepcopy(original)
+    copied = 0
+    for operation in operations:
+        try:
+            if isinstance(operation, dict) and operation.get("op") == "copy":
+                copied += len(json.dumps(jsonpatch.JsonPointer(operation["from"]).resolve(out)))
+                if copied > _MAX_COPIED:
+                    raise Invalid(f"{_REJECTED}: the copies that the patch makes exceed the limit {_MAX_COPIED}")
+            out = jsonpatch.JsonPatch([operation]).apply(out, in_place=True)
+        except jsonpatch.InvalidJsonPatch as error:
+            raise BadRequest(f"error decoding patch: {error}") from error
+        except jsonpatch.JsonPatchTestFailed as error:
+            raise Invalid(f"{_REJECTED}: testing value {operation['path']} failed: test failed") from error
+        except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, TypeError, KeyError) as error:
+            words = f"{operation['op']} operation does not apply: doc is missing path: {operation['path']}"
+            raise Invalid(f"{_REJECTED}: {words}") from error
+    if not isinstance(out, dict):
+        raise Invalid(f"{_REJECTED}: the patch left no object")
+    return out
 
 
 def merge_patch(original: Any, patch: Any) -> Any:

@@ -15,7 +15,7 @@ OpenAPI schema at build time: ``tools/openapi_build/tables.py`` explains the typ
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -74,18 +74,19 @@ class FieldMeta:
 
 
 def check(
-    kind: Kind | str, obj: dict[str, Any], mode: Mode = "Strict", duplicates: list[str] | None = None
-) -> SchemaResult:
+    kind: Kind | str, obj: dict[str, Any], mode: Mode = "Strict", duplicates: list[str] | None = None,
+    more: Sequence[str] = (),
+) -> SchemaResult:  # fmt: skip
     """Check and normalise ``obj`` in place. ``kind`` may be a definition's name.
 
-    ``duplicates`` are the paths that ``find_duplicates`` saw in the request's bytes. A kind without a
-    definition passes unchanged."""
+    ``duplicates`` are the paths that ``find_duplicates`` saw in the request's bytes, ``more`` further complaints of
+    strict decoding. A kind without a definition passes unchanged."""
     name = kind if isinstance(kind, str) else kind.schema
     if name not in _tables()["types"]:
         return SchemaResult()
     careful = _Careful()
     try:
-        if _quick(name)(obj) and not duplicates:
+        if _quick(name)(obj) and not duplicates and not more:
             return SchemaResult()
         careful.struct(name, obj, At())
     except IllTyped as e:
@@ -94,6 +95,7 @@ def check(
         return SchemaResult(errors=["exceeded max depth"])
     found = [f'unknown field "{path}"' for path in careful.unknown]
     found += [f'duplicate field "{path}"' for path in duplicates or ()]
+    found += more
     found = list(dict.fromkeys(found))
     if not found or mode == "Ignore":
         return SchemaResult()

@@ -1,7 +1,7 @@
 """Admission: what the server adds to or refuses in a write, beyond the kind's own rules.
 
-NamespaceLifecycle, ServiceAccount, Priority, DefaultTolerationSeconds, in upstream's order. Plain functions
-over objects and a Reader; only ``wait_for_service_account`` waits (the account of a new namespace is made by a
+NamespaceLifecycle, ServiceAccount, Priority, DefaultTolerationSeconds, RuntimeClass. Plain functions over
+objects and a Reader; only ``wait_for_service_account`` waits (the account of a new namespace is made by a
 controller a moment after it).
 """
 
@@ -34,6 +34,7 @@ def admit_create(kind: Kind, namespace: str, obj: Object, reader: Reader, tolera
         _service_account(namespace, obj, reader)
         _priority(obj, reader)
         _tolerations(obj, toleration_seconds)
+        _runtime_class(obj, reader)
 
 
 def _namespace_lifecycle(kind: Kind, namespace: str, obj: Object, reader: Reader) -> None:
@@ -174,6 +175,35 @@ def _tolerations(pod: Object, seconds: int) -> None:
                 {"key": taint, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": seconds}
             )
     spec["tolerations"] = tolerations
+
+
+def _runtime_class(pod: Object, reader: Reader) -> None:
+    """Overhead and scheduling constraints come from the pod's RuntimeClass, which must exist."""
+    spec = pod.get("spec")
+    if not isinstance(spec, dict):
+        return
+    name, chosen = spec.get("runtimeClassName") or "", {}
+    if name:
+        found = reader.get(resource("runtimeclasses.node.k8s.io"), None, name)
+        if found is None:
+            raise refused(resource("pods"), pod, f'pod rejected: RuntimeClass "{name}" not found')
+        chosen = found
+    overhead = (chosen.get("overhead") or {}).get("podFixed")
+    if spec.get("overhead") and not overhead:
+        words = "pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead"
+        raise refused(resource("pods"), pod, words)
+    if overhead:
+        if spec.get("overhead") not in (None, {}, overhead):
+            words = "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead"
+            raise refused(resource("pods"), pod, words)
+        spec["overhead"] = copy.deepcopy(overhead)
+    scheduling = chosen.get("scheduling") or {}
+    for key, value in (scheduling.get("nodeSelector") or {}).items():
+        if spec.setdefault("nodeSelector", {}).setdefault(key, value) != value:
+            words = f"conflict: {key} RuntimeClass: {value} Pod: {spec['nodeSelector'][key]}"
+            raise refused(resource("pods"), pod, words)
+    have = spec.get("tolerations") or []
+    spec["tolerations"] = [*have, *(t for t in scheduling.get("tolerations") or () if t not in have)]
 
 
 def _tolerates(toleration: Object, taint: str) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
-from kubette.api.errors import ApiError, BadRequest, Forbidden, InternalError, Unauthorized
+from kubette.api.errors import ApiError, BadRequest, Forbidden, InternalError, NotFound, Unauthorized
 from kubette.apiserver import authn, codec, info, request, streams
 from kubette.apiserver.authn import ANONYMOUS, User
 from kubette.apiserver.config import ServerConfig
@@ -47,6 +47,7 @@ _STREAMS: dict[str, _Handler] = {
     "portforward": streams.port_forward,
     "proxy": streams.proxy,
 }
+_STREAM_VERBS = {True: ("get",), False: ("get", "create")}  # of logs, of sessions
 
 
 class App:
@@ -63,8 +64,10 @@ class App:
     async def handle(self, req: web.BaseRequest) -> web.StreamResponse:
         """The one entry point of the HTTP server."""
         try:
-            asked = request.parse(req.method, req.raw_path)
+            asked, unknown = _parse(req)
             user = self._user(req, asked)
+            if unknown is not None:
+                raise unknown
             call = Call(self, req, asked, user)
             if not self.authorizer.allowed(user, asked.attributes()):
                 raise forbidden(user, asked)
@@ -115,17 +118,25 @@ class App:
         return User(name, groups, uid)
 
 
+def _parse(req: web.BaseRequest) -> tuple[RequestInfo, NotFound | None]:
+    """The request, and that it names nothing served: told only to those who may know (401 comes before 404)."""
+    try:
+        return request.parse(req.method, req.raw_path), None
+    except NotFound as e:
+        return request.plain(req.method, req.raw_path), e
+
+
 def dispatch(asked: RequestInfo) -> _Handler:
     """The handler of a parsed request. Raises MethodNotAllowed."""
     if asked.kind is None:
         return info.handle
     sub = asked.subresource
     if not sub:
-        handler = _VERBS.get(asked.verb)
+        handler = None if _of_no_object(asked) else _VERBS.get(asked.verb)
     elif sub == "scale":
         handler = _SCALE.get(asked.verb)
     elif sub in _STREAMS:
-        handler = _STREAMS[sub]
+        handler = _STREAMS[sub] if sub == "proxy" or asked.verb in _STREAM_VERBS[sub == "log"] else None
     elif sub in _OBJECT_SHAPED:
         handler = _VERBS.get(asked.verb) if asked.verb in ("get", "update", "patch") else None
     else:
@@ -133,6 +144,14 @@ def dispatch(asked: RequestInfo) -> _Handler:
     if handler is None:
         raise method_not_allowed()
     return handler
+
+
+def _of_no_object(asked: RequestInfo) -> bool:
+    """A write that upstream has no route for: to a collection, or across namespaces."""
+    if asked.verb in ("update", "patch"):
+        return not asked.name
+    kind = asked.kind
+    return asked.verb == "deletecollection" and kind is not None and kind.namespaced and not asked.namespace
 
 
 def forbidden(user: User, asked: RequestInfo) -> Forbidden:

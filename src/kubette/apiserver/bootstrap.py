@@ -39,15 +39,19 @@ async def run(objects: Objects, config: ServerConfig) -> None:
     await ensure_service(objects, config)
 
 
-async def keep_service(objects: Objects, config: ServerConfig) -> None:
-    """Put the Service `kubernetes` and its endpoints right whenever somebody has changed them."""
+async def keep(objects: Objects, config: ServerConfig) -> None:
+    """Put the Service `kubernetes` and its endpoints right whenever somebody has changed them, and bring back
+    a namespace of the system: without kube-node-lease no node could say that it lives."""
     ring = objects.store.ring("services")
     while True:
         await ring.wait(_CHECK_SECONDS)
         try:
+            for name in NAMESPACES:
+                if (made := _create(objects, resource("namespaces"), _namespace(name))) is not None:
+                    await made.finish()
             await ensure_service(objects, config)
         except ApiError as e:
-            _log.warning("service kubernetes: %s", e)
+            _log.warning("keeping the system's objects: %s", e)
 
 
 async def ensure_service(objects: Objects, config: ServerConfig) -> None:

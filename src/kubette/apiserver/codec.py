@@ -1,4 +1,4 @@
-"""Wire formats: bodies in (JSON, YAML, protobuf), answers out, and what the client will take.
+"""Wire formats of answers, and what the client will take. Bodies that come in: ``bodies``.
 
 Answers that exist as JSON bytes are sent as they are; only other formats cost an encoding.
 """
@@ -11,13 +11,12 @@ from typing import Any
 
 import orjson
 
-from kubette.api.errors import BadRequest, NotAcceptable, UnsupportedMediaType
+from kubette.api.errors import NotAcceptable
 
 JSON = "application/json"
 YAML = "application/yaml"
 PROTOBUF = "application/vnd.kubernetes.protobuf"
 MAX_BODY = 3 << 20
-_YAML = (YAML, "application/x-yaml", "text/yaml")
 _FORMATS = {JSON: JSON, YAML: YAML, PROTOBUF: PROTOBUF, "*/*": JSON, "application/*": JSON}
 Object = dict[str, Any]
 
@@ -64,60 +63,6 @@ def accepted(header: str) -> Accepted:
     if first.form == PROTOBUF and not first.as_ and DEFAULT in choices:
         return DEFAULT
     return first
-
-
-def media_type(content_type: str) -> str:
-    return content_type.partition(";")[0].strip().lower()
-
-
-def decode(body: bytes, content_type: str) -> Any:
-    """A body's JSON value; protobuf and YAML become the same. Raises BadRequest, UnsupportedMediaType."""
-    media = media_type(content_type) or JSON
-    if media == JSON:
-        return parse_json(body)
-    if media == PROTOBUF:
-        from kubette.api import protobuf
-
-        try:
-            return protobuf.decode_envelope(body)
-        except ValueError as e:
-            raise BadRequest(f"unable to decode protobuf: {e}") from e
-    if media in _YAML:
-        return parse_yaml(body)
-    raise UnsupportedMediaType(
-        "the body of the request was in an unknown format - accepted media types include: "
-        "application/json, application/yaml, application/vnd.kubernetes.protobuf"
-    )
-
-
-def parse_json(body: bytes) -> Any:
-    try:
-        return orjson.loads(body)
-    except ValueError as e:
-        raise BadRequest(f"couldn't get version/kind; json parse error: {e}") from e
-
-
-def parse_yaml(body: bytes) -> Any:
-    from kubette.apiserver import yaml_body
-
-    try:
-        return yaml_body.parse(body)[0]
-    except ValueError as e:
-        raise BadRequest(f"error converting YAML to JSON: yaml: {e}") from e
-
-
-def duplicates(body: bytes, content_type: str) -> list[str]:
-    """The paths of keys that a body, which ``decode`` has read, gives twice in one object."""
-    media = media_type(content_type) or JSON
-    if media == JSON:
-        from kubette.api import schema
-
-        return schema.find_duplicates(body)
-    if media in _YAML:
-        from kubette.apiserver import yaml_body
-
-        return yaml_body.parse(body)[1]
-    return []
 
 
 def encode(obj: Object, form: str) -> bytes:

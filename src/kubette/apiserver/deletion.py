@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from kubette.api import meta as m
-from kubette.api.errors import BadRequest, Conflict, conflict, not_found
+from kubette.api import schema
+from kubette.api.errors import BadRequest, Conflict, FieldError, conflict, invalid, not_found, unsupported
 from kubette.api.kinds import Kind
 from kubette.apiserver import writes
 from kubette.apiserver.objects import Object, Objects, served_object
@@ -19,6 +20,8 @@ from kubette.apiserver.registry import strategy_for
 from kubette.apiserver.registry.base import Context, Strategy
 
 _ORPHAN, _FOREGROUND = "orphan", "foregroundDeletion"
+_POLICIES = ("Orphan", "Background", "Foreground")
+_SCHEMA = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"
 #: Resources whose dependents survive when a client asks for nothing (upstream keeps this for old clients).
 _ORPHANED_BY_DEFAULT = frozenset({"replicationcontrollers", "jobs.batch"})
 #: Resources that answer a delete with the object itself; the others answer with a Status.
@@ -37,28 +40,43 @@ class DeleteOptions:
     uid: str = ""
     resource_version: str = ""
     orphan_dependents: bool | None = None
+    dry_run: list[str] | None = None
 
     @staticmethod
-    def read(body: Any, query_grace: int | None, query_propagation: str) -> DeleteOptions:
-        """Raises BadRequest for values that upstream refuses."""
-        body = body or {}
+    def read(
+        body: Any, query_grace: int | None, query_propagation: str, query_orphan: bool | None = None
+    ) -> DeleteOptions:
+        """Raises BadRequest for what is no DeleteOptions."""
         if not isinstance(body, dict):
-            raise BadRequest("expected DeleteOptions")
+            raise BadRequest("the object provided is unrecognized (must be of type DeleteOptions)")
         if body.get("kind", "DeleteOptions") != "DeleteOptions":
             raise BadRequest(f"decoded object cannot be converted to DeleteOptions: {body.get('kind')}")
+        result = schema.check(_SCHEMA, body, "Ignore")
+        if result.errors:
+            raise BadRequest(f"DeleteOptions cannot be handled as a DeleteOptions: {result.message}")
         grace = body.get("gracePeriodSeconds", query_grace)
-        propagation = body.get("propagationPolicy") or query_propagation
-        orphan = body.get("orphanDependents")
-        if propagation not in ("", "Orphan", "Background", "Foreground"):
-            raise BadRequest(f'Invalid value: "{propagation}": must be one of Foreground, Background, Orphan or nil')
-        if orphan is not None and propagation:
-            raise BadRequest("orphanDependents and deletionPropagation cannot be both set")
-        if grace is not None and (not isinstance(grace, int) or grace < 0):
-            grace = 1  # upstream reads a negative grace so
         pre = body.get("preconditions") or {}
-        if not propagation and orphan is not None:
-            propagation = "Orphan" if orphan else "Background"
-        return DeleteOptions(grace, propagation, pre.get("uid") or "", pre.get("resourceVersion") or "", orphan)
+        return DeleteOptions(
+            1 if grace is not None and grace < 0 else grace,  # upstream reads a negative grace so
+            body.get("propagationPolicy", query_propagation), pre.get("uid") or "", pre.get("resourceVersion") or "",
+            body.get("orphanDependents", query_orphan), body.get("dryRun"),
+        )  # fmt: skip
+
+    def error(self) -> FieldError | None:
+        """What makes no sense about them."""
+        if self.orphan_dependents is not None and self.propagation:
+            words = "orphanDependents and deletionPropagation cannot be both set"
+            return invalid("propagationPolicy", self.propagation, words)
+        if self.propagation and self.propagation not in _POLICIES:
+            return unsupported("propagationPolicy", self.propagation, (*_POLICIES, "nil"))
+        return None
+
+    @property
+    def policy(self) -> str:
+        """The propagation policy, also where it is said in the old way; empty for the kind's own."""
+        if self.propagation or self.orphan_dependents is None:
+            return self.propagation
+        return "Orphan" if self.orphan_dependents else "Background"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +157,7 @@ def _mark(meta: Object, grace: int) -> None:
 def _finalizers(kind: Kind, meta: Object, options: DeleteOptions) -> None:
     """The finalizers through which the garbage collector orphans dependents, or deletes them first."""
     had = list(meta.get("finalizers") or [])
-    policy = options.propagation
+    policy = options.policy
     if not policy:
         if _ORPHAN in had or _FOREGROUND in had or kind.group_resource not in _ORPHANED_BY_DEFAULT:
             return

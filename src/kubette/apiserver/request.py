@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 from urllib.parse import parse_qs, unquote
 
 from kubette.api import kinds
-from kubette.api.errors import ApiError, BadRequest, NotFound
+from kubette.api.errors import (
+    ApiError,
+    BadRequest,
+    FieldError,
+    NotFound,
+    forbidden,
+    invalid_object,
+    too_long,
+    unsupported,
+)
 from kubette.api.kinds import Kind, Subresource
 from kubette.apiserver.rbac import Attributes
 
@@ -49,12 +59,18 @@ class RequestInfo:
         )
 
 
-def parse(method: str, target: str) -> RequestInfo:
-    """Read a request line. Raises NotFound for a resource path that names nothing that is served."""
+def plain(method: str, target: str) -> RequestInfo:
+    """A request line without regard to resources."""
     raw_path, _, raw_query = target.partition("?")
     path = unquote(raw_path) if "%" in raw_path else raw_path
     query = parse_qs(raw_query, keep_blank_values=True) if raw_query else {}
-    info = RequestInfo(method, path, _VERBS.get(method, method.lower()), query, raw_query)
+    return RequestInfo(method, path, _VERBS.get(method, method.lower()), query, raw_query)
+
+
+def parse(method: str, target: str) -> RequestInfo:
+    """Read a request line. Raises NotFound for a resource path that names nothing that is served."""
+    raw_path = target.partition("?")[0]
+    info = plain(method, target)
     parts = raw_path.split("/")
     if len(parts) > 3 and parts[1] == "api":
         group, version, rest = "", parts[2], parts[3:]
@@ -119,10 +135,36 @@ def integer(info: RequestInfo, name: str) -> int | None:
         raise BadRequest(f'strconv.ParseInt: parsing "{text}": invalid syntax') from e
 
 
+_OPTIONS = {"create": "CreateOptions", "update": "UpdateOptions", "patch": "PatchOptions"}
+_MODES: dict[str, Literal["Strict", "Warn", "Ignore"]] = {
+    "": "Warn", "Ignore": "Ignore", "Warn": "Warn", "Strict": "Strict",
+}  # fmt: skip
+_MANAGER_MAX = 128
+
+
+def options_invalid(info: RequestInfo, error: FieldError) -> ApiError:
+    """Upstream's answer to options of a write that make no sense."""
+    return invalid_object(_OPTIONS.get(info.verb, "DeleteOptions"), "", [error], "meta.k8s.io")
+
+
 def dry_run(info: RequestInfo, body: list[str] | None = None) -> bool:
-    """Whether ``dryRun=All`` is asked for. Raises BadRequest for other values."""
+    """Whether ``dryRun=All`` is asked for, all the options of the write being valid. Raises Invalid."""
     values = info.query.get("dryRun") or body or []
     if any(value != "All" for value in values):
-        shown = values[0]
-        raise BadRequest(f'Invalid value: "{shown}": dryRun: Unsupported value: supported values: "All"')
+        raise options_invalid(info, unsupported("dryRun", values, ("All",)))
+    if info.query:
+        if len(info.param("fieldManager")) > _MANAGER_MAX:
+            raise options_invalid(info, too_long("fieldManager", _MANAGER_MAX))
+        if info.verb == "patch" and "force" in info.query:
+            raise options_invalid(info, forbidden("force", "may not be specified for non-apply patch"))
+        field_validation(info)
     return bool(values)
+
+
+def field_validation(info: RequestInfo) -> Literal["Strict", "Warn", "Ignore"]:
+    """Of the query. Raises Invalid."""
+    asked = info.param("fieldValidation")
+    mode = _MODES.get(asked)
+    if mode is None:
+        raise options_invalid(info, unsupported("fieldValidation", asked, tuple(_MODES)))
+    return mode

@@ -67,7 +67,7 @@ async def _serve(app: App, ready: asyncio.Event | None) -> None:
         handler, config.address, config.port, ssl=tls(config), reuse_address=True, backlog=1024
     )
     tasks = [
-        asyncio.create_task(bootstrap.keep_service(app.objects, config), name="service-kubernetes"),
+        asyncio.create_task(bootstrap.keep(app.objects, config), name="system-objects"),
         asyncio.create_task(_tick(app.objects.store), name="store-compaction"),
         asyncio.create_task(expiry.run(app.objects), name="event-expiry"),
     ]

@@ -214,3 +214,25 @@ def test_generation_moves_with_the_spec_only(world, template):
     assert made["metadata"]["generation"] == 1
     made["spec"]["replicas"] = 5
     assert world.update("replicationcontrollers", made)["metadata"]["generation"] == 2
+
+
+def test_a_nodes_identity_stays(world):
+    node = world.create("nodes", {"spec": {"podCIDR": "10.42.0.0/24", "providerID": "a://b"}})
+    assert node["spec"]["podCIDRs"] == ["10.42.0.0/24"]
+    for change, says in (
+        ({"podCIDR": "10.42.9.0/24"}, 'may not change podCIDR except from "" to valid'),
+        ({"providerID": "c://d"}, 'may not change providerID except from "" to valid'),
+        ({"externalID": "e"}, "node updates may only change labels, taints, or capacity"),
+    ):
+        with pytest.raises(Invalid, match=says):
+            world.update("nodes", {**node, "spec": {**node["spec"], **change}})
+    assert world.update("nodes", {**node, "spec": {**node["spec"], "unschedulable": True}})["spec"]["unschedulable"]
+
+
+@pytest.mark.parametrize("name", ["deployments.apps", "replicasets.apps", "replicationcontrollers"])
+def test_counts_of_a_status_that_cannot_be(world, template, name):
+    selector = template["metadata"]["labels"]
+    selector = selector if name == "replicationcontrollers" else {"matchLabels": selector}
+    made = world.create(name, {"spec": {"replicas": 1, "selector": selector, "template": template}})
+    with pytest.raises(Invalid, match=r"status\.replicas: Invalid value: -3: must be greater than or equal to 0"):
+        world.update(name, {**made, "status": {"replicas": -3}}, "status")

@@ -208,3 +208,37 @@ def test_selectable_fields():
     obj = {"metadata": {}, "spec": {"nodeName": "node-1"}, "status": {"phase": "Running"}}
     assert fields["spec.nodeName"](obj) == "node-1" and fields["status.phase"](obj) == "Running"
     assert fields["status.podIP"](obj) == ""
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        ({"ephemeralContainers": [{"name": "e", "image": "i"}]}, "spec.ephemeralContainers: Forbidden: cannot be set on create"),
+        ({"nodeName": "n", "schedulingGates": [{"name": "g"}]}, "spec.nodeName: Forbidden: cannot be set until all schedulingGates have been cleared"),
+        ({"os": {"name": "plan9"}}, 'spec.os.name: Unsupported value: "plan9": supported values: "linux", "windows"'),
+    ],
+)  # fmt: skip
+def test_what_a_new_pod_may_not_have(world, spec, says):
+    with pytest.raises(Invalid, match="is invalid") as caught:
+        world.create("pods", pod(**spec))
+    assert says in caught.value.message
+
+
+def test_resize_policies_are_of_cpu_and_memory(world):
+    policies = [{"resourceName": "disk", "restartPolicy": "NotRequired"}, {"resourceName": "cpu", "restartPolicy": "Now"}]
+    with pytest.raises(Invalid) as caught:
+        world.create("pods", pod({"resizePolicy": policies}))
+    assert 'resizePolicy: Unsupported value: "disk": supported values: "cpu", "memory"' in caught.value.message
+    assert 'Unsupported value: "Now": supported values: "NotRequired", "RestartContainer"' in caught.value.message
+
+
+def test_a_refused_change_is_shown_as_json_and_once(world):
+    made = world.create("pods", pod())
+    made["spec"]["hostname"] = "h"
+    with pytest.raises(Invalid, match=r'spec\.hostname: <unset> → "h"'):
+        world.update("pods", made)
+    del made["spec"]["hostname"]
+    made["spec"]["containers"][0]["image"] = ""
+    with pytest.raises(Invalid) as caught:
+        world.update("pods", made)
+    assert caught.value.message == 'Pod "it" is invalid: spec.containers[0].image: Required value'

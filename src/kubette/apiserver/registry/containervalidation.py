@@ -66,6 +66,19 @@ def _init(c: Object, path: str, seen: set[str], volumes: Object) -> list[FieldEr
     return out + _host_ports(c, path, set())
 
 
+def _resize_policy(policies: list[Object], path: str) -> list[FieldError]:
+    out: list[FieldError] = []
+    seen: set[str] = set()
+    for i, policy in enumerate(policies):
+        resource = policy.get("resourceName") or ""
+        if resource in seen:
+            out.append(duplicate(f"{path}[{i}]", resource))
+        seen.add(resource)
+        out += checks.one_of(resource, ("cpu", "memory"), path)
+        out += checks.one_of(policy.get("restartPolicy"), ("NotRequired", "RestartContainer"), path)
+    return out
+
+
 def _restart_policy(c: Object, path: str, *, init: bool) -> list[FieldError]:
     policy = c.get("restartPolicy")
     if policy is None:
@@ -107,6 +120,7 @@ def _common(c: Object, path: str, seen: set[str], volumes: Object) -> list[Field
         out.append(invalid(f"{path}.image", image, "must not have leading or trailing whitespace"))
     policy = f"{path}.terminationMessagePolicy"
     out += checks.one_of(c.get("terminationMessagePolicy"), _MESSAGE_POLICIES, policy)
+    out += _resize_policy(c.get("resizePolicy") or [], f"{path}.resizePolicy")
     out += _ports(c.get("ports") or [], f"{path}.ports")
     out += _env(c.get("env") or [], f"{path}.env")
     out += _env_from(c.get("envFrom") or [], f"{path}.envFrom")

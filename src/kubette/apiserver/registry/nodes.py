@@ -11,6 +11,11 @@ from kubette.apiserver.registry import checks, scheduling
 from kubette.apiserver.registry.base import Context, Strategy
 
 Object = dict[str, Any]
+_MAY_CHANGE = ("podCIDR", "podCIDRs", "providerID", "taints", "unschedulable")
+_UPDATABLE = (
+    "node updates may only change labels, taints, or capacity (or configSource, if the DynamicKubeletConfig "
+    "feature gate is enabled)"
+)
 
 
 class Nodes(Strategy):
@@ -48,7 +53,14 @@ class Nodes(Strategy):
         if before.get("providerID") and spec.get("providerID") != before["providerID"]:
             words = 'node updates may not change providerID except from "" to valid'
             out.append(forbidden("spec.providerID", words))
+        if not out and _fixed(spec) != _fixed(before):
+            out.append(forbidden("", _UPDATABLE))
         return out + _addresses(new)
+
+
+def _fixed(spec: Object) -> Object:
+    """What an update may not touch."""
+    return {k: v for k, v in spec.items() if k not in _MAY_CHANGE and v}
 
 
 def _cidrs(spec: Object) -> None:
@@ -56,6 +68,8 @@ def _cidrs(spec: Object) -> None:
     one, all_of = spec.get("podCIDR"), spec.get("podCIDRs")
     if one and not all_of:
         spec["podCIDRs"] = [one]
+    elif one and all_of and one != all_of[0]:
+        spec["podCIDRs"] = [one]  # upstream believes the older field
     elif all_of and not one:
         spec["podCIDR"] = all_of[0]
 

@@ -15,6 +15,7 @@ from kubette.api.errors import (
     FieldError,
     TooManyRequests,
     conflict,
+    forbidden,
     invalid_object,
     required,
     unsupported,
@@ -84,7 +85,13 @@ class Pods(Strategy):
         super().prepare_update(new, old, ctx)
 
     def validate(self, obj: Object, ctx: Context) -> list[FieldError]:
-        return podvalidation.validate(obj["spec"], "spec")
+        spec = obj["spec"]
+        out = podvalidation.validate(spec, "spec")
+        if spec.get("ephemeralContainers"):
+            out.append(forbidden("spec.ephemeralContainers", "cannot be set on create"))
+        if spec.get("nodeName") and spec.get("schedulingGates"):
+            out.append(forbidden("spec.nodeName", "cannot be set until all schedulingGates have been cleared"))
+        return out
 
     def validate_update(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
         if ctx.subresource == "status":
@@ -141,7 +148,10 @@ def _bind(pod: Object, binding: Object, ctx: Context) -> SubresourceResult:
         errors.append(required("target.name"))
     if errors:
         raise invalid_object("Binding", name, errors)
-    uid = meta.metadata(binding).get("uid")
+    header = meta.metadata(binding)
+    if header.get("name", name) != name:
+        raise BadRequest("name in URL does not match name in Binding object")
+    uid = header.get("uid")
     if uid and uid != meta.uid(pod):
         raise _binding_conflict(
             name, f"Precondition failed: UID in precondition: {uid}, UID in object meta: {meta.uid(pod)}"
@@ -154,7 +164,7 @@ def _bind(pod: Object, binding: Object, ctx: Context) -> SubresourceResult:
     if spec.get("schedulingGates"):
         raise _binding_conflict(name, f"pod {name} has non-empty .spec.schedulingGates")
     spec["nodeName"] = target["name"]
-    if more := meta.metadata(binding).get("annotations"):
+    if more := header.get("annotations"):
         pod["metadata"]["annotations"] = {**meta.annotations(pod), **more}
     status = pod.setdefault("status", {})
     scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": ctx.now()}

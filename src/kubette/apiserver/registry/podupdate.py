@@ -7,6 +7,7 @@ ValidatePodResize).
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -86,7 +87,11 @@ def differences(new: Any, old: Any, path: str) -> Iterator[str]:
             if a != b:
                 yield from differences(a, b, f"{path}[{i}]")
     elif (new or None) != (old or None):
-        yield f"{path}: {old!r} → {new!r}"
+        yield f"{path}: {_shown(old)} → {_shown(new)}"
+
+
+def _shown(value: Any) -> str:
+    return "<unset>" if value is None else json.dumps(value)
 
 
 def _deadline(new: int | None, old: int | None) -> list[FieldError]:

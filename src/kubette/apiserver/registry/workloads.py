@@ -79,10 +79,10 @@ def status_errors(new: Object, old: Object) -> list[FieldError]:
         for field in _PARTS:
             if (status.get(field) or 0) > whole:
                 words = "cannot be greater than status.replicas"
-                out.append(invalid(f"status.{field}", status[field], words))
+                out.append(invalid(f"status.{field}", status.get(field) or 0, words))
         if (status.get("availableReplicas") or 0) > (status.get("readyReplicas") or 0):
             words = "cannot be greater than readyReplicas"
-            out.append(invalid("status.availableReplicas", status["availableReplicas"], words))
+            out.append(invalid("status.availableReplicas", status.get("availableReplicas") or 0, words))
     if (status.get("collisionCount") or 0) < (before.get("collisionCount") or 0):
         words = "cannot be decremented"
         out.append(invalid("status.collisionCount", status.get("collisionCount") or 0, words))

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from kubette.api import meta, schema
+from kubette.api import kinds, meta, schema
 from kubette.api.errors import ApiError, BadRequest, TooLarge
 from kubette.api.kinds import Kind
-from kubette.apiserver import codec
+from kubette.apiserver import bodies, codec, request
 from kubette.apiserver.authn import User
 from kubette.apiserver.registry.base import Context
 from kubette.apiserver.request import RequestInfo
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kubette.apiserver.app import App
 
 Object = dict[str, Any]
-_MODES = {"": "Warn", "Ignore": "Ignore", "Warn": "Warn", "Strict": "Strict"}
+_SCHEME = "pkg/api/legacyscheme/scheme.go:30"
 
 
 @dataclass(slots=True)
@@ -63,64 +63,64 @@ class Call:
         if length == 0 or not self.request.body_exists:
             return b""
         parts, size = [], 0
-        async for part in self.request.content.iter_any():
-            size += len(part)
-            if size > codec.MAX_BODY:
-                raise _too_large()
-            parts.append(part)
+        try:
+            async for part in self.request.content.iter_any():
+                size += len(part)
+                if size > codec.MAX_BODY:
+                    raise _too_large()
+                parts.append(part)
+        except web.RequestPayloadError as e:
+            raise BadRequest(f"unable to read the body: {e}") from e
         return b"".join(parts)
 
-    async def decode(self) -> tuple[Object, bytes]:
-        """The body as an object, with its bytes."""
+    async def decode(self, kind: str, api_version: str) -> tuple[Object, bodies.Body]:
+        """The body as an object. Kind and version are the URL's where the body does not say them.
+        Raises BadRequest."""
         data = await self.body()
-        value = codec.decode(data, self.request.headers.get("Content-Type", ""))
-        if value is None:
-            raise BadRequest("Object 'Kind' is missing in 'null'")
-        if not isinstance(value, dict):
-            raise BadRequest(
-                f"couldn't get version/kind; json parse error: json: cannot unmarshal {_go_kind(value)} into Go "
-                "value of type struct { APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string "
-                "\"json:\\\"kind,omitempty\\\"\" }"
-            )
-        return value, data
+        try:
+            body = bodies.decode(data, self.request.headers.get("Content-Type", ""))
+            obj = _object(body.value)
+            fill(obj, kind, api_version)
+        except bodies.Malformed as e:
+            raise bodies.unrecognized(kind, data, e) from e
+        return obj, body
 
-    def check(self, obj: Object, data: bytes | None = None, kind: Kind | str | None = None) -> None:
-        """The structural check of ``obj``, in place, as ``fieldValidation`` asks. Raises BadRequest."""
+    def check(
+        self, obj: Object, body: bodies.Body | None = None, kind: Kind | str | None = None, more: Sequence[str] = ()
+    ) -> None:
+        """The structural check of ``obj``, in place, as ``fieldValidation`` asks. ``more``: what strict decoding
+        has to say beyond the object's own fields. Raises BadRequest."""
         kind = kind or self.kind
         name = kind.kind if isinstance(kind, Kind) else kind.rpartition(".")[2]
         version = str(obj.get("apiVersion", "")).rpartition("/")[2]
-        asked = self.info.param("fieldValidation")
-        mode = _MODES.get(asked)
-        if mode is None:
-            raise BadRequest(
-                f'fieldValidation: Unsupported value: "{asked}": supported values: "", "Ignore", "Strict", "Warn"'
-            )
+        mode = request.field_validation(self.info)
         duplicates = None
-        if data is not None and mode != "Ignore":
-            duplicates = codec.duplicates(data, self.request.headers.get("Content-Type", ""))
-        result = schema.check(kind, obj, mode, duplicates)  # type: ignore[arg-type]
+        if body is not None and mode != "Ignore":
+            duplicates = schema.find_duplicates(body.data) if body.data else None
+            more = (*more, *body.strict)
+        result = schema.check(kind, obj, mode, duplicates, more)
         self.warnings += result.warnings
         if result.errors:
             raise BadRequest(f'{name} in version "{version}" cannot be handled as a {name}: {result.message}')
 
     def expect(self, obj: Object, kind: Kind) -> None:
         """The body names the kind of the URL. Raises BadRequest."""
-        found = obj.get("kind")
-        if not found:
-            raise BadRequest(f"Object 'Kind' is missing in '{_shown(obj)}'")
-        version = obj.get("apiVersion")
-        if not version:
-            raise BadRequest(f"Object 'apiVersion' is missing in '{_shown(obj)}'")
-        if version != kind.api_version:
+        found, api_version = obj["kind"], obj["apiVersion"]
+        if (found, api_version) == (kind.kind, kind.api_version):
+            return
+        group, _, version = api_version.rpartition("/")
+        known = [k for k in kinds.all_kinds() if k.kind == found and k.group == group]
+        if not any(k.version == version for k in known):
+            why = f'no kind "{found}" is registered for version "{api_version}" in scheme "{_SCHEME}"'
+        elif found == kind.kind and group == kind.group:
             raise BadRequest(
-                f"the API version in the data ({version}) does not match the expected API version "
+                f"the API version in the data ({api_version}) does not match the expected API version "
                 f"({kind.api_version})"
             )
-        if found != kind.kind:
-            raise BadRequest(
-                f'{found} in version "{kind.version}" cannot be handled as a {kind.kind}: '
-                f"converting to {kind.kind}: unknown kind"
-            )
+        else:
+            internal = kind.group.partition(".")[0] or "core"
+            why = f"converting ({version}.{found}) to ({internal}.{kind.kind}): unknown conversion"
+        raise BadRequest(f'{found} in version "{version}" cannot be handled as a {kind.kind}: {why}')
 
     def require(self, verb: str) -> None:
         """MethodNotAllowed unless the kind (or subresource) has the verb."""
@@ -183,18 +183,33 @@ def _too_large() -> TooLarge:
     return TooLarge(f"Request entity too large: limit is {codec.MAX_BODY}")
 
 
-def _shown(obj: Object) -> str:
-    import orjson
+def fill(obj: Object, kind: str, api_version: str) -> None:
+    """Kind and version where ``obj`` does not say them. Raises Malformed where they are no text."""
+    for name, value in (("kind", kind), ("apiVersion", api_version)):
+        found = obj.get(name)
+        if found is not None and not isinstance(found, str):
+            raise bodies.Malformed(
+                "couldn't get version/kind; json parse error: json: cannot unmarshal "
+                f"{_go_kind(found)} into Go struct field .{name} of type string"
+            )
+        obj[name] = found or value
 
-    try:
-        return orjson.dumps(obj).decode()[:512]
-    except orjson.JSONEncodeError as e:
-        raise BadRequest("exceeded max depth") from e
+
+def _object(value: Any) -> Object:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise bodies.Malformed(
+            f"couldn't get version/kind; json parse error: json: cannot unmarshal {_go_kind(value)} into Go "
+            "value of type struct { APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string "
+            "\"json:\\\"kind,omitempty\\\"\" }"
+        )
+    return value
 
 
 def _go_kind(value: Any) -> str:
-    if isinstance(value, list):
-        return "array"
+    if isinstance(value, list | dict):
+        return "array" if isinstance(value, list) else "object"
     if isinstance(value, str):
         return "string"
     return "bool" if isinstance(value, bool) else "number"

@@ -21,18 +21,19 @@ Object = dict[str, Any]
 
 async def handle(call: Call) -> web.StreamResponse:
     call.require("create")
-    obj, data = await call.decode()
+    call.dry_run = request.dry_run(call.info)
     sub = call.kind.subresource(call.info.subresource)
-    if sub is not None:
-        _expect(obj, sub.kind)
-        if schema := _schema(sub.group, sub.kind):
-            call.check(obj, data, schema)
+    if sub is None:
+        raise method_not_allowed()
+    obj, body = await call.decode(sub.kind, f"{sub.group}/v1" if sub.group else "v1")
+    if obj["kind"] != sub.kind:
+        raise BadRequest(f"{obj['kind']} cannot be handled as a {sub.kind}")
+    call.check(obj, body, _schema(sub.group, sub.kind) or None)
     return await apply(call, obj)
 
 
 async def apply(call: Call, obj: Object) -> web.StreamResponse:
     """Hand ``obj`` to the strategy and do what it answers."""
-    call.dry_run = request.dry_run(call.info)
     kind, name, objects = call.kind, call.info.name, call.app.objects
     entry = objects.head(kind, call.namespace, name)
     if entry is None:
@@ -44,17 +45,12 @@ async def apply(call: Call, obj: Object) -> web.StreamResponse:
         raise method_not_allowed()
     if result.delete_options is not None:
         options = deletion.DeleteOptions.read(result.delete_options, None, "")
+        ctx.dry_run |= request.dry_run(call.info, options.dry_run)
         done = deletion.delete(objects, kind, call.namespace, name, options, ctx)
         await done.written.finish()
     elif result.update is not None:
         await writes.rewrite(objects, kind, result.update, ctx).finish()
     return call.answer_object(result.answer, result.code)
-
-
-def _expect(obj: Object, kind: str) -> None:
-    found = obj.get("kind")
-    if found and found != kind:
-        raise BadRequest(f"{found} cannot be handled as a {kind}")
 
 
 def _schema(group: str, kind: str) -> str:

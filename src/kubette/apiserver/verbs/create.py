@@ -9,7 +9,7 @@ from aiohttp import web
 from kubette.api.errors import BadRequest
 from kubette.apiserver import admission, request, reviews, writes
 from kubette.apiserver.registry.base import Context
-from kubette.apiserver.verbs.base import Call, method_not_allowed
+from kubette.apiserver.verbs.base import Call, codec_refused, method_not_allowed
 
 Object = dict[str, Any]
 
@@ -19,11 +19,13 @@ async def handle(call: Call) -> web.StreamResponse:
     kind = call.kind
     if call.info.name or (kind.namespaced and not call.info.namespace):
         raise method_not_allowed()
-    obj, data = await call.decode()
-    call.expect(obj, kind)
-    call.check(obj, data)
     call.dry_run = request.dry_run(call.info)
+    obj, body = await call.decode(kind.kind, kind.api_version)
+    call.expect(obj, kind)
+    call.check(obj, body)
     if kind.group in ("authorization.k8s.io", "authentication.k8s.io"):
+        if call.accepted.as_:
+            raise codec_refused(call.accepted)  # a review has no metadata to make rows of
         return call.answer_object(reviews.answer(call.app, call.user, kind, call.namespace, obj), 201)
     if kind.kind == "Binding":
         return await _binding(call, obj)
@@ -50,7 +52,9 @@ async def _binding(call: Call, obj: Object) -> web.StreamResponse:
     from kubette.api.kinds import resource
     from kubette.apiserver.verbs import connect
 
-    call.info.kind = resource("pods")
-    call.info.name = str((obj.get("metadata") or {}).get("name") or "")
+    name = str((obj.get("metadata") or {}).get("name") or "")
+    if not name:
+        raise BadRequest("name must be provided")
+    call.info.kind, call.info.name = resource("pods"), name
     call.info.subresource = "binding"
     return await connect.apply(call, obj)

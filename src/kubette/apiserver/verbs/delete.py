@@ -6,7 +6,8 @@ import orjson
 from aiohttp import web
 
 from kubette.api.errors import NotFound
-from kubette.apiserver import admission, codec, deletion, request
+from kubette.apiserver import admission, bodies, codec, deletion, request
+from kubette.apiserver.bodies import Body
 from kubette.apiserver.convert import stored_resource
 from kubette.apiserver.deletion import DeleteOptions
 from kubette.apiserver.objects import served
@@ -53,9 +54,18 @@ async def collection(call: Call) -> web.StreamResponse:
 
 
 async def _options(call: Call) -> DeleteOptions:
-    data = await call.body()
-    body = codec.decode(data, call.request.headers.get("Content-Type", "")) if data.strip() else {}
+    data, body = await call.body(), Body({})
     info = call.info
-    options = DeleteOptions.read(body, request.integer(info, "gracePeriodSeconds"), info.param("propagationPolicy"))
-    call.dry_run = request.dry_run(info, body.get("dryRun") if isinstance(body, dict) else None)
+    if data.strip():
+        try:
+            body = bodies.decode(data, call.request.headers.get("Content-Type", ""))
+        except bodies.Malformed as e:
+            raise bodies.unrecognized("DeleteOptions", data, e) from e
+    options = DeleteOptions.read(
+        body.value or {}, request.integer(info, "gracePeriodSeconds"), info.param("propagationPolicy"),
+        info.flag("orphanDependents") if "orphanDependents" in info.query else None,
+    )  # fmt: skip
+    call.dry_run = request.dry_run(info, options.dry_run)
+    if error := options.error():
+        raise request.options_invalid(info, error)
     return options

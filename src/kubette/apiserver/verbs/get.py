@@ -17,6 +17,8 @@ async def handle(call: Call) -> web.StreamResponse:
     call.require("get")
     kind, info = call.kind, call.info
     if kind.kind == "ComponentStatus":
+        if info.name not in COMPONENTS:
+            raise not_found(kind.plural, info.name)
         return call.answer(orjson.dumps(component(info.name)))
     store = call.app.objects.store
     entry = store.get(stored_resource(kind), call.namespace, info.name)
@@ -34,6 +36,9 @@ async def handle(call: Call) -> web.StreamResponse:
 
 
 JSON_HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-cache, private"}
+
+
+COMPONENTS = ("controller-manager", "etcd-0", "scheduler")
 
 
 def component(name: str) -> dict[str, object]:

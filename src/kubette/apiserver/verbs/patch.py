@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
@@ -10,8 +11,9 @@ from aiohttp import web
 from kubette.api import patch
 from kubette.api.errors import BadRequest, UnsupportedMediaType
 from kubette.api.kinds import Kind
-from kubette.apiserver import codec, request, writes
-from kubette.apiserver.verbs.base import Call
+from kubette.api.schema import find_duplicates
+from kubette.apiserver import bodies, request, writes
+from kubette.apiserver.verbs.base import Call, fill
 
 Object = dict[str, Any]
 _JSON = "application/json-patch+json"
@@ -19,41 +21,65 @@ _MERGE = "application/merge-patch+json"
 _STRATEGIC = "application/strategic-merge-patch+json"
 
 
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """``apply`` gives what an object becomes; ``strict``: what strict decoding says of the patch itself."""
+
+    apply: Callable[[Object], Object]
+    strict: tuple[str, ...] = ()
+
+
 async def handle(call: Call) -> web.StreamResponse:
     call.require("patch")
-    change = await patcher(call, call.kind)
     call.dry_run = request.dry_run(call.info)
+    change = await patcher(call, call.kind)
     ctx = call.context()
+
+    def check(new: Object) -> None:
+        fill(new, call.kind.kind, call.kind.api_version)
+        call.expect(new, call.kind)
+        call.check(new, more=change.strict)
+
     written = writes.update(
-        call.app.objects, call.kind, call.namespace, call.info.name, change, ctx,
-        lambda new, old: None, check=lambda new: _check(call, new),
+        call.app.objects, call.kind, call.namespace, call.info.name, change.apply, ctx,
+        lambda new, old: None, check=check,
     )  # fmt: skip
     return call.answer(await written.finish(), 201 if written.created else 200)
 
 
-def _check(call: Call, new: Object) -> None:
-    call.expect(new, call.kind)
-    call.check(new)
-
-
-async def patcher(call: Call, kind: Kind | str) -> Callable[[Object], Object]:
-    """The patch in the body, as a function of the object that it applies to."""
+async def patcher(call: Call, kind: Kind | str) -> Patch:
+    """The patch in the body. Raises BadRequest, UnsupportedMediaType."""
     data = await call.body()
-    media = codec.media_type(call.request.headers.get("Content-Type", ""))
+    media = bodies.media_type(call.request.headers.get("Content-Type", ""))
     schema = kind if isinstance(kind, str) else kind.schema
     if media not in (_JSON, _MERGE, _STRATEGIC) or (media == _STRATEGIC and not schema):
         known = f"{_JSON}, {_MERGE}, {_STRATEGIC}"
         raise UnsupportedMediaType(
             f"the body of the request was in an unknown format - accepted media types include: {known}"
         )
-    document = codec.parse_yaml(data) if data[:1] not in (b"{", b"[") else codec.parse_json(data)
+    try:
+        body = bodies.parse_yaml(data) if data[:1] not in (b"{", b"[") else bodies.Body(bodies.parse_json(data), data)
+    except bodies.Malformed as e:
+        raise BadRequest(f"error decoding patch: {e}") from e
     if media == _JSON:
-        return lambda obj: patch.json_patch(obj, document)
-    if not isinstance(document, dict):
-        raise BadRequest("error decoding patch: json: cannot unmarshal array into Go value of type map")
+        return Patch(lambda obj: patch.json_patch(obj, body.value), _odd_operations(body.value))
+    if not isinstance(body.value, dict):
+        raise BadRequest("error decoding patch: json: cannot unmarshal into Go value of type map[string]interface {}")
+    twice = tuple(f'duplicate field "{path}"' for path in find_duplicates(data)) if body.data else body.strict
     if media == _MERGE:
-        return lambda obj: _object(patch.merge_patch(obj, document))
-    return lambda obj: patch.strategic_merge(schema, obj, document)
+        return Patch(lambda obj: _object(patch.merge_patch(obj, body.value)), twice)
+    return Patch(lambda obj: patch.strategic_merge(schema, obj, body.value), twice)
+
+
+def _odd_operations(operations: Any) -> tuple[str, ...]:
+    """Members of JSON patch operations that RFC 6902 does not know."""
+    if not isinstance(operations, list):
+        return ()
+    return tuple(
+        f'json patch unknown field "[{i}].{field}"'
+        for i, operation in enumerate(operations) if isinstance(operation, dict)
+        for field in operation if field not in ("op", "path", "from", "value")
+    )  # fmt: skip
 
 
 def _object(value: Any) -> Object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
@@ -11,11 +12,12 @@ from kubette.api.errors import BadRequest, conflict, invalid, invalid_object, no
 from kubette.api.kinds import Kind
 from kubette.apiserver import request, writes
 from kubette.apiserver.convert import stored_resource
-from kubette.apiserver.verbs.base import Call
+from kubette.apiserver.verbs.base import Call, fill
 from kubette.apiserver.verbs.patch import patcher
 
 Object = dict[str, Any]
 _SCHEMA = "io.k8s.api.autoscaling.v1.Scale"
+_NAMED = ("Scale", "autoscaling/v1")
 
 
 async def get(call: Call) -> web.StreamResponse:
@@ -27,24 +29,41 @@ async def get(call: Call) -> web.StreamResponse:
 
 
 async def update(call: Call) -> web.StreamResponse:
-    wanted, _ = await call.decode()
-    call.check(wanted, kind=_SCHEMA)
+    call.dry_run = request.dry_run(call.info)
+    wanted, body = await call.decode(*_NAMED)
+    _expect(wanted)
+    call.check(wanted, body, _SCHEMA)
     return await _write(call, lambda _: wanted)
 
 
 async def patch(call: Call) -> web.StreamResponse:
-    return await _write(call, await patcher(call, _SCHEMA))
-
-
-async def _write(call: Call, change: Any) -> web.StreamResponse:
     call.dry_run = request.dry_run(call.info)
+    change = await patcher(call, _SCHEMA)
+    return await _write(call, change.apply, change.strict)
+
+
+def _expect(scale: Object) -> None:
+    if (scale["kind"], scale["apiVersion"]) != _NAMED:
+        raise BadRequest(f"expected input object type to be Scale, but {scale['kind']} is not")
+
+
+async def _write(call: Call, change: Callable[[Object], Object], strict: Sequence[str] = ()) -> web.StreamResponse:
     ctx = call.context()
     kind, name = call.kind, call.info.name
 
     def rescale(obj: Object) -> Object:
         scale = change(scale_of(kind, obj))
-        call.check(scale, kind=_SCHEMA)
-        version = (scale.get("metadata") or {}).get("resourceVersion")
+        fill(scale, *_NAMED)
+        _expect(scale)
+        call.check(scale, kind=_SCHEMA, more=strict)
+        meta = scale.get("metadata") or {}
+        if meta.get("name", name) != name:
+            raise BadRequest(
+                f"the name of the object ({meta['name']}) does not match the name on the URL ({name})"
+            )
+        if meta.get("uid") and meta["uid"] != obj["metadata"]["uid"]:
+            raise writes.uid_conflict(kind, name, meta["uid"], obj["metadata"]["uid"])
+        version = meta.get("resourceVersion")
         if version and version != obj["metadata"]["resourceVersion"]:
             raise conflict(kind.plural, name, kind.group)
         replicas = (scale.get("spec") or {}).get("replicas", 0)

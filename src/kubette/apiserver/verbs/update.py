@@ -15,10 +15,10 @@ Object = dict[str, Any]
 
 async def handle(call: Call) -> web.StreamResponse:
     call.require("update")
-    obj, data = await call.decode()
-    call.expect(obj, call.kind)
-    call.check(obj, data)
     call.dry_run = request.dry_run(call.info)
+    obj, body = await call.decode(call.kind.kind, call.kind.api_version)
+    call.expect(obj, call.kind)
+    call.check(obj, body)
     ctx = call.context()
     written = writes.update(
         call.app.objects, call.kind, call.namespace, call.info.name, lambda _: obj, ctx,
