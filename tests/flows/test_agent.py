@@ -334,6 +334,26 @@ async def test_a_new_agent_takes_over(world: World) -> None:
         await world.api.until(lambda: world.container()["restartCount"] == 1)
 
 
+async def test_a_reboot(world: World) -> None:
+    world.runtime.on_start = lambda spec: 0 if spec.name == "init" else None
+    async with world.agent():
+        await world.create(initContainers=[{"name": "init", "image": "init:1"}])
+        await world.create("once", containers=[{"name": "once", "image": "web:1"}], restartPolicy="Never")
+        await world.ready()
+        await world.ready("once")
+    world.runtime.reboot()
+    world.runtime.log.clear()
+    async with world.agent():
+        await world.api.until(lambda: world.container()["restartCount"] == 1 and world.container()["ready"])
+        await world.api.until(lambda: world.status("once").get("phase") == "Failed")
+        assert world.runtime.log == [("start", "init"), ("start", "web")]
+        assert world.container("init")["restartCount"] == 1
+        last = world.container()["lastState"]["terminated"]
+        assert (last["exitCode"], last["reason"]) == (255, "Unknown")
+        await world.event("SandboxChanged", "Pod sandbox changed, it will be killed and re-created.")
+        await eventually(lambda: len(world.network.attached) == 1)  # the pod that is over has no address
+
+
 async def test_a_pod_of_the_same_name_follows(world: World) -> None:
     world.runtime.ignores_sigterm.add("web")
     async with world.agent():

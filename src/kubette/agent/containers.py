@@ -15,6 +15,7 @@ from kubette.agent.podsetup import Prepared
 from kubette.agent.shared import Shared
 from kubette.agent.volumes.base import VolumeError
 from kubette.api import meta
+from kubette.runtime import references
 from kubette.runtime.interface import Container, ContainerSpec, Image, ImageFailure, Mount, RuntimeFailure
 
 Obj = dict[str, Any]
@@ -164,13 +165,17 @@ async def _spec(
         stdin=bool(container.get("stdin")),
         stdin_once=bool(container.get("stdinOnce")),
         log_path=logs / f"{attempt}.log",
-        labels=creation.labels(pod, container, attempt, message_file, image_id),
+        labels=creation.labels(pod, container, attempt, message_file, _full_name(container), image_id),
         pod_words=pod_words(pod),
     )
 
 
 def _words(pod: Obj, name: str) -> str:
     return f'Container "{name}" in Pod "{pod_words(pod)}"'
+
+
+def _full_name(container: Obj) -> str:
+    return str(references.parse(str(container["image"])))
 
 
 def _message_file(directory: Path, attempt: int) -> Path:

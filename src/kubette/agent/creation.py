@@ -29,6 +29,7 @@ LABEL_RESTARTS = "io.kubernetes.container.restartCount"
 LABEL_HASH = "io.kubernetes.container.hash"
 LABEL_GRACE = "io.kubernetes.pod.terminationGracePeriod"
 LABEL_MESSAGE = "io.kubernetes.container.terminationMessageFile"  # on the node
+LABEL_IMAGE = "io.kubernetes.container.image"  # its whole name, with registry and tag
 LABEL_IMAGE_ID = "io.kubernetes.container.imageID"
 
 _PROPAGATION = {"HostToContainer": "rslave", "Bidirectional": "rshared"}
@@ -41,7 +42,9 @@ def spec_hash(container: Obj) -> str:
     return hashlib.blake2s(orjson.dumps(kept, option=orjson.OPT_SORT_KEYS), digest_size=4).hexdigest()
 
 
-def labels(pod: Obj, container: Obj, attempt: int, message_file: Path, image_id: str) -> dict[str, str]:
+def labels(
+    pod: Obj, container: Obj, attempt: int, message_file: Path, image: str, image_id: str
+) -> dict[str, str]:
     grace = (pod.get("spec") or {}).get("terminationGracePeriodSeconds")
     return {
         LABEL_NAME: meta.name(pod),
@@ -52,6 +55,7 @@ def labels(pod: Obj, container: Obj, attempt: int, message_file: Path, image_id:
         LABEL_HASH: spec_hash(container),
         LABEL_GRACE: str(30 if grace is None else grace),
         LABEL_MESSAGE: str(message_file),
+        LABEL_IMAGE: image,
         LABEL_IMAGE_ID: image_id,
     }
 

@@ -60,6 +60,7 @@ class Seen:
     changed: bool = False
     backoff: Backoff | None = None
     blocked_until: float = 0  # image or configuration trouble: no new try before
+    stale: bool = False  # it ran in a sandbox that is no more: the node was rebooted
 
     @property
     def running(self) -> bool:
@@ -137,10 +138,11 @@ def plan(pod: Obj, seen: Mapping[str, Seen], now: float, *, ending: bool, last_b
     """The next steps. ``ending``: the pod is being deleted, has failed or is over; only stops then."""
     out = Plan()
     out.initialized = _initialized(pod, seen)
+    ending = ending or all(_over(pod, c, _get(seen, c)) for c in containers(pod))
     if not ending and not out.initialized:
         ending = _init_phase(pod, seen, now, last_backoff, out)
     elif not ending:
-        ending = _main_phase(pod, seen, now, last_backoff, out)
+        _main_phase(pod, seen, now, last_backoff, out)
     if ending:
         _end(pod, seen, out)
     return out
@@ -152,7 +154,7 @@ def _get(seen: Mapping[str, Seen], container: Obj) -> Seen:
 
 def _initialized(pod: Obj, seen: Mapping[str, Seen]) -> bool:
     mains = (_get(seen, c) for c in containers(pod))
-    if any(s.current is not None and s.current.state is not ContainerState.CREATED for s in mains):
+    if any(s.current and s.current.state is not ContainerState.CREATED and not s.stale for s in mains):
         return True
     return all(_init_done(c, _get(seen, c)) for c in init_containers(pod))
 
@@ -160,7 +162,7 @@ def _initialized(pod: Obj, seen: Mapping[str, Seen]) -> bool:
 def _init_done(container: Obj, s: Seen) -> bool:
     if sidecar(container):
         return s.running and s.started
-    return s.exited and s.current is not None and s.current.exit_code == 0
+    return s.exited and not s.stale and s.current is not None and s.current.exit_code == 0
 
 
 def _init_phase(pod: Obj, seen: Mapping[str, Seen], now: float, last: float, out: Plan) -> bool:
@@ -171,7 +173,7 @@ def _init_phase(pod: Obj, seen: Mapping[str, Seen], now: float, last: float, out
             _stop_to_restart(c, s, out)
         if _init_done(c, s):
             continue
-        if s.exited and s.current is not None and not restarts(pod, c, s.current.exit_code, init=True):
+        if _init_failed(pod, c, s):
             return True
         if not s.running:
             _start(c, s, now, last, out)
@@ -179,23 +181,26 @@ def _init_phase(pod: Obj, seen: Mapping[str, Seen], now: float, last: float, out
     return False
 
 
-def _main_phase(pod: Obj, seen: Mapping[str, Seen], now: float, last: float, out: Plan) -> bool:
-    """True: every container is over, so the sidecars end."""
-    over = [s.busy is Busy.NO and _over(pod, c, s) for c in containers(pod) for s in [_get(seen, c)]]
-    if all(over):
-        return True
+def _init_failed(pod: Obj, container: Obj, s: Seen) -> bool:
+    if not s.exited or s.current is None or (s.stale and s.current.exit_code == 0):
+        return False
+    return not restarts(pod, container, s.current.exit_code, init=True)
+
+
+def _main_phase(pod: Obj, seen: Mapping[str, Seen], now: float, last: float, out: Plan) -> None:
     goes_on = [c for c in init_containers(pod) if sidecar(c)]
     for c in (*goes_on, *containers(pod)):
         s = _get(seen, c)
         if s.running and (s.unhealthy or s.changed):
             _stop_to_restart(c, s, out)
-        elif not s.running and (c in goes_on or not _over(pod, c, s)):
+        elif not s.running and s.busy is Busy.NO and (c in goes_on or not _over(pod, c, s)):
             _start(c, s, now, last, out)
-    return False
 
 
 def _over(pod: Obj, container: Obj, s: Seen) -> bool:
-    return s.exited and s.current is not None and not restarts(pod, container, s.current.exit_code)
+    if s.busy is not Busy.NO or not s.exited or s.current is None:
+        return False
+    return not restarts(pod, container, s.current.exit_code)
 
 
 def _stop_to_restart(container: Obj, s: Seen, out: Plan) -> None:

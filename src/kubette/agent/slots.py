@@ -11,7 +11,7 @@ from kubette.agent import creation
 from kubette.agent.lifecycle import Backoff, Busy, Seen
 from kubette.agent.probes import Health
 from kubette.agent.status import ContainerView
-from kubette.runtime.interface import Container, ContainerState, Runtime
+from kubette.runtime.interface import Container, ContainerState, Runtime, Sandbox
 
 Obj = dict[str, Any]
 
@@ -55,7 +55,11 @@ class Slot:
             return self.current.attempt + (self.current.state is not ContainerState.CREATED)
         return int(reported.get("restartCount") or 0) + (1 if reported.get("containerID") else 0)
 
-    def seen(self, health: Health | None) -> Seen:
+    def stale(self, sandbox: Sandbox | None) -> bool:
+        """Whether the run is older than the pod's sandbox: a reboot has taken both."""
+        return sandbox is not None and self.current is not None and self.current.created_at < sandbox.created_at
+
+    def seen(self, health: Health | None, sandbox: Sandbox | None) -> Seen:
         current = self.current
         return Seen(
             current=current,
@@ -65,6 +69,7 @@ class Slot:
             changed=current is not None and _hash(current) not in ("", creation.spec_hash(self.spec)),
             backoff=self.backoff,
             blocked_until=self.blocked_until,
+            stale=self.stale(sandbox),
         )
 
     def view(self, health: Health | None, waiting: tuple[str, str] | None) -> ContainerView:
@@ -75,6 +80,7 @@ class Slot:
             waiting=waiting or self.waiting,
             started=health is not None and health.started,
             ready=health is not None and health.ready,
+            image=current.labels.get(creation.LABEL_IMAGE, "") if current else "",
             image_id=current.labels.get(creation.LABEL_IMAGE_ID, current.image) if current else "",
             messages=self.messages,
         )

@@ -30,6 +30,7 @@ class ContainerView:
     waiting: tuple[str, str] | None = None
     started: bool = False
     ready: bool = False
+    image: str = ""
     image_id: str = ""
     messages: Mapping[str, str] = field(default_factory=dict)  # termination messages by container ID
 
@@ -130,7 +131,7 @@ def container_status(pod: Obj, container: Obj, view: PodView) -> Obj:
         "lastState": {"terminated": terminated(last, v.messages.get(last.id, ""))} if last else {},
         "ready": v.ready and running,
         "restartCount": current.attempt if current else (last.attempt + 1 if last else 0),
-        "image": container.get("image") or "",
+        "image": v.image or container.get("image") or "",
         "imageID": v.image_id,
         "started": v.started and running,
     }
@@ -140,7 +141,27 @@ def container_status(pod: Obj, container: Obj, view: PodView) -> Obj:
     shown = current or last
     if shown is not None:
         out["containerID"] = PREFIX + shown.id
+        out |= _resources(container)
+    if mounts := [_volume_mount(m) for m in container.get("volumeMounts") or ()]:
+        out["volumeMounts"] = mounts
+    if current is not None and current.user:
+        uid, gid, *groups = current.user
+        out["user"] = {"linux": {"uid": uid, "gid": gid, "supplementalGroups": groups}}
     return out
+
+
+def _resources(container: Obj) -> Obj:
+    """What the container was given. That is what it asked for: nothing is resized in place."""
+    asked = container.get("resources") or {}
+    out: Obj = {"resources": {k: asked[k] for k in ("limits", "requests") if asked.get(k)}}
+    if asked.get("requests"):
+        out["allocatedResources"] = asked["requests"]
+    return out
+
+
+def _volume_mount(mount: Obj) -> Obj:
+    out: Obj = {"name": mount["name"], "mountPath": mount["mountPath"]}
+    return {**out, "readOnly": True, "recursiveReadOnly": "Disabled"} if mount.get("readOnly") else out
 
 
 def _default_reason(pod: Obj, init: bool, view: PodView) -> str:
@@ -198,8 +219,16 @@ def pod_status(pod: Obj, view: PodView) -> Obj:
     return out
 
 
+_ORDER = {
+    kind: i
+    for i, kind in enumerate(
+        ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
+    )
+}
+
+
 def conditions(pod: Obj, view: PodView, now_phase: str, inits: list[Obj], mains: list[Obj]) -> list[Obj]:
-    """The five conditions of the kubelet's, set among what is there."""
+    """The five conditions of the kubelet's, in its order, after those of others."""
     out: list[Obj] = list((pod.get("status") or {}).get("conditions") or ())
     at, generation = timestamp(view.now), meta.metadata(pod).get("generation")
 
@@ -225,7 +254,7 @@ def conditions(pod: Obj, view: PodView, now_phase: str, inits: list[Obj], mains:
     put("ContainersReady", ended or unready)
     put("Ready", ended or unready or _gates(pod, out))
     put("PodScheduled", None)
-    return out
+    return sorted(out, key=lambda c: _ORDER.get(c["type"], -1))
 
 
 def _not_initialized(pod: Obj, inits: list[Obj]) -> tuple[str, str]:
@@ -267,6 +296,7 @@ def patch(old: Mapping[str, Any], new: Mapping[str, Any]) -> Obj | None:
             gone = before.get(c["type"], {}).keys() - c.keys()
             c.update(dict.fromkeys(gone))
         out["conditions"] = changed
+        out["$setElementOrder/conditions"] = [{"type": c["type"]} for c in new["conditions"]]
     if "podIPs" in new and old.get("podIPs") != new["podIPs"]:
         stale = [{"ip": p["ip"], "$patch": "delete"} for p in old.get("podIPs") or () if p not in new["podIPs"]]
         out["podIPs"] = [*new["podIPs"], *stale]

@@ -21,7 +21,7 @@ from kubette.agent.shared import Shared
 from kubette.agent.slots import Slot
 from kubette.agent.volumes.base import VolumeError
 from kubette.api import meta
-from kubette.runtime.interface import Container, ContainerState, RuntimeFailure
+from kubette.runtime.interface import Container, ContainerState, RuntimeFailure, Sandbox
 
 Obj = dict[str, Any]
 
@@ -155,13 +155,13 @@ class PodWorker:
         ending = self.gone or self._over or self._failed is not None or meta.deleting(self.pod)
         if ending:
             await self._interrupt()
-        elif self.prepared is None and self._prepare is None:
-            self._prepare = self._job(self._prepare_until_done(), "prepare")
         for slot in self.slots.values():
             await slot.observe(self._shared.runtime)
-        seen = {n: s.seen(self._health(s)) for n, s in self.slots.items()}
+        seen = {n: s.seen(self._health(s), self._sandbox) for n, s in self.slots.items()}
         last = self._shared.config.backoff_last
         plan = lifecycle.plan(self.pod, seen, now, ending=ending, last_backoff=last)
+        if not ending and not plan.done and self.prepared is None and self._prepare is None:
+            self._prepare = self._job(self._prepare_until_done(), "prepare")
         self._act(plan, now, ending)
         if self._watch_health() and not ending:  # sidecars that count as started from now on
             self.poke()
@@ -182,6 +182,10 @@ class PodWorker:
         return {**self.pod, "status": {**self._reporter.known, "startTime": start}}
 
     @property
+    def _sandbox(self) -> Sandbox | None:
+        return self.prepared.sandbox if self.prepared else None
+
+    @property
     def _words(self) -> str:
         return containers.pod_words(self.pod)
 
@@ -195,7 +199,9 @@ class PodWorker:
             finally:
                 self.poke()
 
-        return asyncio.create_task(body(), name=f"{what}-{self._words}")
+        task = asyncio.create_task(body(), name=f"{what}-{self._words}")
+        task.add_done_callback(lambda _: work.close())  # one that was cancelled before it began
+        return task
 
     # -- acting --------------------------------------------------------------------------------------
 
@@ -232,7 +238,7 @@ class PodWorker:
             if current is not None and current.state is ContainerState.CREATED:  # by an agent that died then
                 await shared.runtime.remove(current.id)
                 slot.runs.pop()
-            elif current is not None:
+            elif current is not None and not slot.stale(self._sandbox):
                 now, config = shared.clock(), shared.config
                 slot.backoff = lifecycle.raised(
                     slot.backoff, current.finished_at, now, config.backoff_first, config.backoff_last
@@ -307,6 +313,9 @@ class PodWorker:
         while True:
             try:
                 self.prepared = await podsetup.prepare(self._shared, self.pod)
+                if any(s.stale(self._sandbox) for s in self.slots.values()):
+                    words = "Pod sandbox changed, it will be killed and re-created."
+                    self._shared.recorder.event(self.pod, "Normal", "SandboxChanged", words)
                 return
             except VolumeError as error:
                 self._shared.recorder.event(self.pod, "Warning", "FailedMount", str(error))
@@ -386,6 +395,7 @@ class PodWorker:
     async def _done(self) -> None:
         """Nothing runs any more: free the addresses; of a deleted pod, everything."""
         shared = self._shared
+        await self._interrupt()
         if not (self.gone or meta.deleting(self.pod)):
             if not self._released:
                 self._released = True

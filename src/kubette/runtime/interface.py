@@ -47,13 +47,16 @@ class SandboxSpec:
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """A pod sandbox that exists: paths of its pinned namespaces (None: the host's/node's own)."""
+    """A pod sandbox that exists: paths of its pinned namespaces (None: the host's/node's own).
+
+    ``created_at``: seconds since the epoch. Containers that are older ran in one that a reboot has taken."""
 
     pod_uid: str
     netns: Path | None
     ipcns: Path | None
     utsns: Path | None
     host_pid: bool = False
+    created_at: float = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +144,7 @@ class Container:
     labels: Mapping[str, str] = field(default_factory=dict)
     reason: str = ""  # StartError, … where the runtime knows better than exit code and OOM
     message: str = ""
+    user: Sequence[int] = ()  # whom its first process was started as: uid, gid, supplementary groups
 
 
 @dataclass(frozen=True, slots=True)

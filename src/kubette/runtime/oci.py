@@ -100,7 +100,7 @@ class OciRuntime:
             (directory / "hostname").write_text(spec.hostname)
             records.write_json(
                 directory / "sandbox.json",
-                {"pod_uid": spec.pod_uid, "names": names, "host_pid": spec.host_pid},
+                {"pod_uid": spec.pod_uid, "names": names, "host_pid": spec.host_pid, "created_at": time.time()},
             )
         except OSError as e:
             self._discard_sandbox(directory)
@@ -133,7 +133,14 @@ class OciRuntime:
         paths = {n: directory / n for n in data["names"]}
         if not (directory / "shm").is_mount():
             return None  # the machine was rebooted, or somebody unmounted it: not a sandbox any more
-        return Sandbox(data["pod_uid"], paths.get("net"), paths.get("ipc"), paths.get("uts"), bool(data["host_pid"]))
+        return Sandbox(
+            data["pod_uid"],
+            paths.get("net"),
+            paths.get("ipc"),
+            paths.get("uts"),
+            bool(data["host_pid"]),
+            float(data.get("created_at", 0)),
+        )
 
     @staticmethod
     def _discard_sandbox(directory: Path) -> None:
@@ -182,6 +189,7 @@ class OciRuntime:
                 id=identity, pod_uid=spec.pod_uid, name=spec.name, attempt=spec.attempt, image=spec.image,
                 log_path=str(spec.log_path), labels=dict(spec.labels), stop_signal=image.stop_signal,
                 tty=spec.tty, stdin=spec.stdin, stdin_once=spec.stdin_once, created_at=time.time(),
+                user=[user.uid, user.gid, *user.groups],
             )  # fmt: skip
             records.save(directory, record)
         except BaseException as e:
@@ -482,7 +490,9 @@ class OciRuntime:
             if (self._exits_dir / record.id).exists():
                 self._refresh(record)
                 return
-            code, finished = 137 if kernel.start_ticks(record.pid) == record.ticks else 255, time.time()
+            code, finished = 137, time.time()
+            if kernel.start_ticks(record.pid) != record.ticks:  # nobody saw how it ended: a reboot, mostly
+                code, record.reason = 255, "Unknown"
             self._signal(record, signal.SIGKILL)
         record.started_at = record.started_at or finished
         record.exit_code = code

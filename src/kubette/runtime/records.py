@@ -42,6 +42,7 @@ class Record:
     conmon_ticks: int = 0
     reason: str = ""
     message: str = ""
+    user: list[int] = field(default_factory=list)
 
     def container(self) -> Container:
         return Container(
@@ -61,6 +62,7 @@ class Record:
             labels=dict(self.labels),
             reason=self.reason,
             message=self.message,
+            user=tuple(self.user),
         )
 
 

@@ -63,9 +63,17 @@ class FakeNodeRuntime:
         for queue in self._listeners:
             queue.put_nowait(c.id)
 
+    def reboot(self) -> None:
+        """The machine was off: nothing runs any more, and no sandbox is left."""
+        self._sandboxes.clear()
+        for c in list(self._containers.values()):
+            if c.state is ContainerState.RUNNING:
+                self._end(replace(c, reason="Unknown"), 255)
+
     async def create_sandbox(self, spec: SandboxSpec) -> Sandbox:
         netns = None if spec.host_network else Path("/proc/self/ns/net")
-        return self._sandboxes.setdefault(spec.pod_uid, Sandbox(spec.pod_uid, netns, None, None))
+        sandbox = Sandbox(spec.pod_uid, netns, None, None, created_at=time.time())
+        return self._sandboxes.setdefault(spec.pod_uid, sandbox)
 
     async def remove_sandbox(self, pod_uid: str) -> None:
         self._sandboxes.pop(pod_uid, None)

@@ -88,6 +88,17 @@ def test_init_containers_one_after_the_other_then_the_rest() -> None:
     assert (up.starts, up.initialized) == (["c"], True)
 
 
+def test_after_a_reboot_the_pod_is_initialised_anew() -> None:
+    p = pod("c", inits=(INIT,))
+    stale = {"init": ended("init", stale=True), "c": ended(code=255, stale=True)}
+    out = plan(p, stale, 200, ending=False)
+    assert (out.starts, out.initialized, out.done) == (["init"], False, False)
+    out = plan(p, {**stale, "init": ended("init")}, 200, ending=False)
+    assert (out.starts, out.initialized) == (["c"], True)
+    over = plan(pod("c", inits=(INIT,), policy="Never"), stale, 200, ending=False)
+    assert (over.starts, over.done) == ([], True), "what never restarts is not initialised for nothing"
+
+
 def test_an_init_container_that_fails() -> None:
     failed = {"init": ended("init", 1), "side": runs("side")}
     assert plan(pod("c", inits=(INIT,)), failed, 200, ending=False).starts == ["init"]
@@ -169,3 +180,23 @@ def test_conditions_of_others_stay() -> None:
     assert told["Other"]["status"] == told["ContainersReady"]["status"] == "True"
     assert told["Ready"]["reason"] == "ReadinessGatesNotReady"
     assert status.patch(new, new) is None
+    ordered = ["Other", "PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"]
+    assert [c["type"] for c in new["conditions"]][1:] == ordered
+    change = status.patch({}, new) or {}
+    assert [c["type"] for c in change["$setElementOrder/conditions"]][1:] == ordered
+
+
+def test_a_container_tells_what_it_was_given() -> None:
+    given = {"limits": {"memory": "1Gi"}, "requests": {"cpu": "1"}}
+    mounts = [{"name": "v", "mountPath": "/v"}, {"name": "t", "mountPath": "/t", "readOnly": True}]
+    spec = {"name": "c", "image": "web", "resources": {**given, "claims": []}, "volumeMounts": mounts}
+    run = replace(container("c", ContainerState.RUNNING), user=(1000, 3000, 3000, 2000))
+    p: dict[str, Any] = {"metadata": {}, "spec": {"containers": [spec]}}
+    view = status.ContainerView(run, image="docker.io/library/web:latest")
+    told = status.container_status(p, spec, status.PodView({"c": view}, 0))
+    assert told["image"] == "docker.io/library/web:latest"
+    assert (told["resources"], told["allocatedResources"]) == (given, {"cpu": "1"})
+    assert told["volumeMounts"] == [mounts[0], {**mounts[1], "recursiveReadOnly": "Disabled"}]
+    assert told["user"] == {"linux": {"uid": 1000, "gid": 3000, "supplementalGroups": [3000, 2000]}}
+    before = status.container_status(p, spec, status.PodView({}, 0))
+    assert not {"resources", "allocatedResources", "user", "containerID"} & before.keys()
