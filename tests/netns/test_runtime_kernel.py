@@ -24,6 +24,7 @@ from kubette.runtime.interface import (
     Sandbox,
     SandboxSpec,
     Security,
+    Streams,
 )
 from kubette.runtime.oci import OciRuntime
 from kubette.runtime.sweep import sweep
@@ -98,6 +99,50 @@ async def test_a_new_agent_finds_what_runs_and_what_ended(node: Node) -> None:
     assert list(await node.runtime.sandboxes()) == [node.sandbox]
     assert os.stat(node.sandbox.netns or "").st_ino == before
     assert await node.ask(runs, "echo still") == ["still"]
+
+
+async def test_what_clients_ran_ends_with_them_or_with_the_agent(node: Node) -> None:
+    """The process and its children; what it has let go of lives on."""
+    identity = await node.run()
+    family = ["sh", "-c", "(setsid sleep 1003 >/dev/null 2>&1 &); sleep 1001 & sleep 1002 & echo up; wait"]
+
+    async def sleeping() -> set[str]:
+        script = "for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline; echo; done | grep -o '^sleep [0-9]*'"
+        return set(" ".join(await node.ask(identity, script)).replace("sleep ", "").split())
+
+    async def start() -> Streams:
+        streams = await node.runtime.exec_stream(identity, family, tty=False, stdin=False)
+        assert await asyncio.wait_for(anext(streams.output()), 10) == (1, b"up\n")
+        return streams
+
+    await (await start()).close()
+    assert await sleeping() == {"1003"}
+    running = await start()
+    assert await sleeping() == {"1001", "1002", "1003"}
+    node.runtime.close()
+    node.new_agent()
+    assert await asyncio.wait_for(running.wait(), 10) == 137
+    assert await sleeping() == {"1003"}
+    assert list((node.base / "run/exec").iterdir()) == []
+
+
+async def test_an_agent_that_died_while_it_started_a_container(node: Node) -> None:
+    """The next one finds a container that nobody started, and can remove all that there is of it."""
+    spec = ContainerSpec("pod1", "main", 0, node.image, node.sandbox, log_path=node.base / "log")
+    for stage in ("conmon.pid", "pid"):  # conmon runs and makes it; it is made
+        identity = await node.runtime.create(spec)
+        starting = asyncio.create_task(node.runtime.start(identity))
+        directory = node.base / "data/containers" / identity
+        while not (directory / stage).exists():  # noqa: ASYNC110 (another process makes it)
+            await asyncio.sleep(0)
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
+        node.runtime.close()
+        node.new_agent()
+        await node.runtime.remove(identity)
+        assert await node.runtime.containers() == []
+        assert cgroups.processes(cgroups.hierarchies(), f"kubette-{CLUSTER}") == set()
+        assert list((node.base / "run/oci").iterdir()) == [] and not directory.exists()
 
 
 async def test_a_container_whose_conmon_was_killed_is_ended(node: Node) -> None:

@@ -5,10 +5,12 @@ Nothing here knows what a pod is. Every call raises ``OSError`` with the kernel'
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import fcntl
 import os
 import shutil
+import signal
 import socket
 import struct
 import threading
@@ -140,6 +142,19 @@ def start_ticks(pid: int) -> int:
         return 0
     fields = stat.rpartition(")")[2].split()
     return 0 if fields[0] in "ZX" else int(fields[19])
+
+
+def kill_tree(pid: int) -> None:
+    """SIGKILL to a process and its descendants; those that it has let go of (daemons) live on."""
+    family, known = [pid], {pid}
+    for parent in family:
+        for task in Path(f"/proc/{parent}/task").glob("*/children"):
+            with contextlib.suppress(OSError):
+                family += [c for c in map(int, task.read_text().split()) if c not in known]
+                known.update(family)
+    for member in family:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(member, signal.SIGKILL)
 
 
 def which(name: str) -> str | None:

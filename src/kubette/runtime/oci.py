@@ -73,6 +73,17 @@ class OciRuntime:
             else:  # a crash between making the directory and its record
                 rootfs.unmount(directory)
                 shutil.rmtree(directory, ignore_errors=True)
+        self._end_orphaned_execs()
+
+    def _end_orphaned_execs(self) -> None:
+        """Nobody listens any more to what an earlier agent's clients ran."""
+        for file in self._exec_dir.iterdir():
+            with contextlib.suppress(OSError, ValueError):
+                if file.suffix == ".pid":
+                    pid = int(file.read_text())
+                    if f"/{self._cgroup}/" in Path(f"/proc/{pid}/cgroup").read_text():
+                        kernel.kill_tree(pid)
+            file.unlink(missing_ok=True)
 
     # --- sandboxes -----------------------------------------------------------------------------------
 
@@ -396,7 +407,7 @@ class OciRuntime:
         process |= {"args": list(command), "terminal": tty}
         if tty and not any(e.startswith("TERM=") for e in process["env"]):
             process["env"].append("TERM=xterm")
-        stem = self._exec_dir / secrets.token_hex(8)
+        stem = self._exec_dir / secrets.token_hex(32)
         pid_file, process_file = stem.with_suffix(".pid"), stem.with_suffix(".json")
         process_file.write_bytes(orjson.dumps(process))
         argv = [self._oci, f"--root={self._oci_root}", "exec", "--pid-file", str(pid_file)]
@@ -553,6 +564,11 @@ class OciRuntime:
 
     async def _abandon(self, record: Record) -> None:
         """Everything the OCI runtime and the kernel hold for a container goes; its record stays."""
+        if not record.pid:  # by an agent that died while this was made: it is perhaps still being made
+            for pid in cgroups.processes(self._h, self._pod_cgroup(record.pod_uid) + "/_conmon"):
+                with contextlib.suppress(OSError):
+                    if record.id.encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
+                        os.kill(pid, signal.SIGKILL)
         cgroup = f"{self._pod_cgroup(record.pod_uid)}/{record.id}"
         if cgroups.processes(self._h, cgroup):
             await asyncio.to_thread(cgroups.kill, self._h, cgroup)

@@ -18,6 +18,7 @@ import tty as tty_modes
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 
+from kubette.runtime import kernel
 from kubette.runtime.interface import RuntimeFailure
 
 _CHUNK = 32 * 1024
@@ -141,7 +142,8 @@ class ExecStreams:
         if self._runs or code == 0:
             return code if code >= 0 else 128 - code
         words = self._failure.decode(errors="replace").strip().splitlines()
-        raise RuntimeFailure(oci_message(words[-1] if words else f"exit status {code}", "exec"))
+        why = oci_message(words[-1] if words else f"exit status {code}", "exec")
+        raise RuntimeFailure(f'failed to exec in container: failed to start exec "{self._pid_file.stem}": {why}')
 
     async def close(self) -> None:
         if self._process.returncode is None:
@@ -159,13 +161,13 @@ class ExecStreams:
         self._process_file.unlink(missing_ok=True)
 
     async def _kill(self) -> None:
-        """SIGKILL to the process in the container: killing the exec command would leave it running, and
-        so would killing the exec command before it has said which process that is."""
+        """SIGKILL to the process in the container and its children: killing the exec command would leave them
+        running, and so would killing the exec command before it has said which process that is."""
         while self._process.returncode is None and not self._runs:  # noqa: ASYNC110 (a file, another process)
             await asyncio.sleep(0.005)
         if self._runs and self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError, OSError, ValueError):
-                os.kill(int(self._pid_file.read_text()), signal.SIGKILL)
+            with contextlib.suppress(OSError, ValueError):
+                kernel.kill_tree(int(self._pid_file.read_text()))
         await self._process.wait()
 
 

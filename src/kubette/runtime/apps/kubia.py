@@ -113,6 +113,7 @@ def main() -> None:
 
     signal.signal(signal.SIGALRM, lambda *_: os._exit(0))
     signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # it is the container's first process: orphans are left to it
     body = b"You've hit %s\n" % socket.gethostname().encode()
     port = int(os.environ.get("KUBIA_LISTEN_PORT", "8080"))
     plain, secure = listen(port), listen(8443)
