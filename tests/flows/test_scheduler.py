@@ -147,3 +147,41 @@ async def test_a_binding_that_fails_is_tried_again_and_others_schedulers_pods_ar
     await pod(api, "p")
     await api.until(lambda: where(api, "p") == "node-1")
     assert where(api, "other") == "" == why(api, "other")
+
+
+async def test_a_more_important_pod_takes_the_place_of_a_lesser_one(api: FakeApi) -> None:
+    await node(api, "node-1", cpu="2")
+    await pod(api, "small", cpu="1", priority=1)
+    await pod(api, "least", cpu="1")
+    await api.until(lambda: where(api, "small") and where(api, "least"))
+    await pod(api, "boss", cpu="1", priority=10)
+    await api.until(lambda: meta.deleting(api.find("pods", "least") or {}))
+    await api.until(lambda: ((api.find("pods", "boss") or {}).get("status") or {}).get("nominatedNodeName") == "node-1")
+    disrupted = meta.condition(api.find("pods", "least") or {}, "DisruptionTarget") or {}
+    assert disrupted["reason"] == "PreemptionByScheduler"
+    assert disrupted["message"] == "default-scheduler: preempting to accommodate a higher priority pod"
+    await pod(api, "thief", cpu="1", priority=5)  # comes first when the place becomes free, and does not get it
+    await api.until(lambda: meta.deleting(api.find("pods", "small") or {}))  # it makes room for itself
+    await api.delete(PODS, "least", "default", grace_seconds=0)
+    await api.until(lambda: where(api, "boss") == "node-1")
+    assert where(api, "thief") == ""
+    await api.delete(PODS, "small", "default", grace_seconds=0)
+    await api.until(lambda: where(api, "thief") == "node-1")
+    uid = meta.uid(api.find("pods", "boss") or {})
+    said = {(e["involvedObject"]["name"], e["reason"], e["message"]) for e in api.all("events")}
+    assert ("least", "Preempted", f"Preempted by pod {uid} on node node-1") in said
+    assert ("boss", "FailedScheduling", "0/1 nodes are available: 1 Insufficient cpu.") in said
+
+
+async def test_a_pod_that_found_no_node_is_looked_at_again_only_when_it_may_help(api: FakeApi) -> None:
+    await node(api, "node-1")
+    await pod(api, "picky", nodeSelector={"disk": "ssd"})
+    await api.until(lambda: why(api, "picky"))
+    for i in range(20):
+        await pod(api, f"p{i}")
+    await api.until(lambda: all(where(api, f"p{i}") for i in range(20)))
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    await api.patch(NODES, "node-1", {"metadata": {"labels": {"disk": "ssd"}}})
+    await api.until(lambda: where(api, "picky") == "node-1")
+    assert loop.time() - started < 1, "twenty pods that came and found their place have not made it wait longer"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kubette.api import errors
@@ -17,9 +18,22 @@ from kubette.client.informer import Informer
 from kubette.client.interface import Api
 from kubette.scheduler.config import SchedulerConfig
 from kubette.scheduler.cycle import choose
-from kubette.scheduler.model import Node, NodeState, Pod, parse_node, parse_pod
+from kubette.scheduler.model import (
+    Claim,
+    Cluster,
+    Node,
+    NodeState,
+    Pod,
+    parse_claim,
+    parse_namespace,
+    parse_node,
+    parse_pod,
+)
+from kubette.scheduler.nominations import Nominations
 from kubette.scheduler.plugins import RULES
+from kubette.scheduler.preemption import Preemption, preempt
 from kubette.scheduler.queue import Key, PodQueue
+from kubette.scheduler.rule import Change
 
 Obj = dict[str, Any]
 
@@ -40,21 +54,28 @@ class Scheduler:
         self._lost: dict[str, dict[str, Pod]] = {}  # pods of nodes that are not (yet) known
         self._placed: dict[str, str] = {}  # pod uid → node, bound or assumed
         self._binding: set[str] = set()  # uids
+        self._nominated = Nominations()
         self._slots = asyncio.Semaphore(config.parallel_bindings)
         self._tasks: set[asyncio.Task[None]] = set()
         self.pods: Informer[Pod] = Informer(api, resource("pods"), transform=parse_pod)
         self.nodes: Informer[Node] = Informer(api, resource("nodes"), transform=parse_node)
+        self.namespaces: Informer[Mapping[str, str]] = Informer(
+            api, resource("namespaces"), transform=parse_namespace
+        )
+        self.claims: Informer[Claim] = Informer(api, resource("persistentvolumeclaims"), transform=parse_claim)
         self.nodes.subscribe(self._node_changed)
         self.pods.subscribe(self._pod_changed)
+        self.namespaces.subscribe(lambda key, old, new: self._stir("namespace", old, new))
+        self.claims.subscribe(lambda key, old, new: self._stir("claim", old, new))
 
     async def run(self) -> None:
         """Until cancelled."""
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self.nodes.run(), name="informer nodes")
-                group.create_task(self.pods.run(), name="informer pods")
-                await self.nodes.wait_synced()
-                await self.pods.wait_synced()
+                for informer in (self.nodes, self.pods, self.namespaces, self.claims):
+                    group.create_task(informer.run(), name=f"informer {informer.kind.plural}")
+                for informer in (self.nodes, self.pods, self.namespaces, self.claims):
+                    await informer.wait_synced()
                 await self._schedule()
         finally:
             for task in list(self._tasks):
@@ -79,14 +100,22 @@ class Scheduler:
                 await asyncio.sleep(0)
 
     def _decide(self, pod: Pod) -> None:
-        choice = choose(pod, self._nodes, RULES)
+        labels = {name: labels for (_, name), labels in self.namespaces.items.items()}
+        cluster = Cluster(self._nominated.counted(self._nodes, pod), labels, self.claims.items)
+        choice = choose(pod, cluster, RULES)
         if choice.node is not None:
             self._place(pod, choice.node)
             self._binding.add(pod.uid)
             self._spawn(self._bind(pod, choice.node), f"bind {pod.namespace}/{pod.name}")
             return
-        message = choice.message()
-        self._queue.park(pod.key, pod.priority, pod.created)
+        room = preempt(pod, choice, cluster, RULES)
+        message = choice.message(room.message)
+        helped_by = choice.helped_by
+        if room.node:
+            helped_by |= {"left"}
+            outdone = self._nominated.put(pod, room.node)
+            self._spawn(self._make_room(pod, room, outdone), f"preempt for {pod.namespace}/{pod.name}")
+        self._queue.park(pod.key, pod.priority, pod.created, helped_by)
         self._recorder.event(pod.reference, "Warning", "FailedScheduling", message)
         if (pod.condition.get("reason"), pod.condition.get("message")) != ("Unschedulable", message):
             self._spawn(self._say_unschedulable(pod, message), f"unschedulable {pod.namespace}/{pod.name}")
@@ -121,13 +150,37 @@ class Scheduler:
         log.debug("binding %s/%s to %s: %s", pod.namespace, pod.name, node, error.message)
         self._queue.park(pod.key, pod.priority, pod.created, retry=True)
 
+    async def _make_room(self, pod: Pod, room: Preemption, outdone: Sequence[Pod]) -> None:
+        """Have the victims leave, and note for whom the node is."""
+        said = f"{self._config.scheduler_name}: preempting to accommodate a higher priority pod"
+        condition = {"type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler", "message": said}
+        for victim in room.victims:
+            if victim.deleting:
+                continue
+            try:
+                await self._patch_status(victim, {"conditions": [condition]})
+                await self._api.delete(resource("pods"), victim.name, victim.namespace, uid=victim.uid)
+            except errors.ApiError as error:
+                log.debug("preempting %s/%s: %s", victim.namespace, victim.name, error.message)
+                continue
+            words = f"Preempted by pod {pod.uid} on node {room.node}"
+            self._recorder.event(victim.reference, "Normal", "Preempted", words)
+        for which, node in ((pod, room.node), *((other, None) for other in outdone)):
+            try:
+                await self._patch_status(which, {"nominatedNodeName": node})
+            except errors.ApiError as error:
+                log.debug("status of %s/%s: %s", which.namespace, which.name, error.message)
+
+    async def _patch_status(self, pod: Pod, status: Obj) -> None:
+        change = {"metadata": {"uid": pod.uid}, "status": status}
+        await self._api.patch(
+            resource("pods"), pod.name, change, pod.namespace, subresource="status", type="strategic"
+        )
+
     async def _say_unschedulable(self, pod: Pod, message: str) -> None:
         condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
-        change = {"metadata": {"uid": pod.uid}, "status": {"conditions": [condition]}}
         try:
-            await self._api.patch(
-                resource("pods"), pod.name, change, pod.namespace, subresource="status", type="strategic"
-            )
+            await self._patch_status(pod, {"conditions": [condition]})
         except errors.ApiError as error:
             log.debug("status of %s/%s: %s", pod.namespace, pod.name, error.message)
 
@@ -145,23 +198,25 @@ class Scheduler:
     def _pod_changed(self, key: Key, old: Pod | None, new: Pod | None) -> None:
         if old is not None and (new is None or new.uid != old.uid):
             self._queue.remove(key)
+            self._nominated.drop(old.uid)
             if old.uid not in self._binding:
                 self._unplace(old.uid)
-            self._queue.stir()
+            self._queue.stir("left")
         if new is None:
             return
-        if new.node and not new.finished:
+        if not self._waits(new):
             self._queue.remove(key)
+            self._nominated.drop(new.uid)
+        if new.node and not new.finished:
             self._place(new, new.node)
             if old is None or not old.node or old.labels != new.labels:
-                self._queue.stir()  # affinity to it may be satisfied now
+                self._queue.stir("placed")  # affinity to it may be satisfied now
         elif new.finished:
-            self._queue.remove(key)
             if self._unplace(new.uid):
-                self._queue.stir()
-        elif not self._waits(new):
-            self._queue.remove(key)
-        elif new.uid not in self._placed and (old is None or old != new):
+                self._queue.stir("left")
+        elif self._waits(new) and new.uid not in self._placed and (old is None or old != new):
+            if old is None and new.nominated:
+                self._nominated.put(new, new.nominated)
             self._queue.add(key, new.priority, new.created)
 
     def _node_changed(self, key: Key, old: Node | None, new: Node | None) -> None:
@@ -180,7 +235,11 @@ class Scheduler:
             state = self._nodes[name] = NodeState(new)
             for pod in self._lost.pop(name, {}).values():
                 state.add(pod)
-        self._queue.stir()
+        self._queue.stir("node")
+
+    def _stir(self, change: Change, old: object, new: object) -> None:
+        if old != new:
+            self._queue.stir(change)
 
     def _place(self, pod: Pod, node: str) -> None:
         before = self._placed.get(pod.uid)

@@ -5,7 +5,7 @@ Source: upstream's ``framework/types.go`` and https://kubernetes.io/docs/concept
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,6 +37,10 @@ class Pod:
     selector: Mapping[str, str]
     affinity: Obj
     spread: tuple[Obj, ...]
+    claims: tuple[str, ...]  # names of PersistentVolumeClaims
+    preempts: bool  # it may push pods of lower priority out
+    nominated: str = field(compare=False)  # the node that was made free for it
+    started: str = field(compare=False)
     reference: Obj = field(compare=False)  # for events
     condition: Obj = field(compare=False)  # PodScheduled, as it is
 
@@ -79,8 +83,28 @@ class NodeState:
         self.usual[0] += sign * pod.usual[0]
         self.usual[1] += sign * pod.usual[1]
 
+    def copy(self) -> NodeState:
+        return NodeState(self.node, dict(self.pods), dict(self.used), list(self.usual))
+
 
 Nodes = Mapping[str, NodeState]
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """All that a decision looks at."""
+
+    nodes: Nodes
+    namespaces: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # labels by name
+    claims: Mapping[tuple[str, str], Claim] = field(default_factory=dict)  # by (namespace, name)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A PersistentVolumeClaim."""
+
+    bound: bool
+    deleting: bool
 
 
 def parse_pod(obj: Obj) -> Pod:
@@ -107,9 +131,29 @@ def parse_pod(obj: Obj) -> Pod:
         selector=spec.get("nodeSelector") or {},
         affinity=spec.get("affinity") or {},
         spread=tuple(spec.get("topologySpreadConstraints") or ()),
+        claims=tuple(_claims(obj)),
+        preempts=spec.get("preemptionPolicy") != "Never",
+        nominated=status.get("nominatedNodeName") or "",
+        started=str(status.get("startTime") or meta.metadata(obj).get("creationTimestamp") or ""),
         reference=meta.object_reference(obj),
         condition=meta.condition(obj, "PodScheduled") or {},
     )
+
+
+def _claims(pod: Obj) -> Iterable[str]:
+    for volume in pod["spec"].get("volumes") or ():
+        if claim := volume.get("persistentVolumeClaim"):
+            yield claim["claimName"]
+        elif volume.get("ephemeral") is not None:
+            yield f"{meta.name(pod)}-{volume['name']}"
+
+
+def parse_claim(obj: Obj) -> Claim:
+    return Claim((obj.get("status") or {}).get("phase") == "Bound", meta.deleting(obj))
+
+
+def parse_namespace(obj: Obj) -> Mapping[str, str]:
+    return meta.labels(obj)
 
 
 def parse_node(obj: Obj) -> Node:

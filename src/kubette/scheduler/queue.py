@@ -1,7 +1,7 @@
 """Pods that wait for a node: those to look at now, by priority, and those that found none.
 
-A pod that found no node is looked at again when something changed that might help, no sooner than its
-back-off allows, and in any case after a while.
+A pod that found no node is looked at again when something changed that might help the rules that refused it,
+no sooner than its back-off allows, and in any case after a while.
 """
 
 from __future__ import annotations
@@ -9,7 +9,10 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+from collections.abc import Collection
 from dataclasses import dataclass
+
+from kubette.scheduler.rule import Change
 
 Key = tuple[str, str]
 
@@ -30,6 +33,7 @@ class PodQueue:
         self._heap: list[tuple[int, str, int, Key]] = []
         self._active: dict[Key, int] = {}  # key → number of its valid heap entry
         self._parked: dict[Key, tuple[int, str]] = {}  # priority, created
+        self._helped_by: dict[Key, Collection[Change]] = {}
         self._tried: dict[Key, _Tried] = {}
         self._timers: dict[Key, asyncio.TimerHandle] = {}
         self._numbers = itertools.count()
@@ -43,26 +47,31 @@ class PodQueue:
         heapq.heappush(self._heap, (-priority, created, number, key))
         self._ready.set()
 
-    def park(self, key: Key, priority: int, created: str, *, retry: bool = False) -> None:
-        """It found no node. ``retry``: do not wait for a change, only for the back-off."""
+    def park(
+        self, key: Key, priority: int, created: str, helped_by: Collection[Change] = (), *, retry: bool = False
+    ) -> None:
+        """It found no node. ``helped_by``: what would be worth another look; ``retry``: any time is."""
         tried = self._tried.setdefault(key, _Tried())
         tried.count += 1
         tried.at = asyncio.get_running_loop().time()
-        self._parked[key] = priority, created
+        self._parked[key], self._helped_by[key] = (priority, created), helped_by
         self._wake_at(key, self._earliest(tried) if retry else tried.at + _LONGEST)
 
     def remove(self, key: Key) -> None:
         """It has a node, or is gone."""
         self._active.pop(key, None)
         self._parked.pop(key, None)
+        self._helped_by.pop(key, None)
         self._tried.pop(key, None)
         if timer := self._timers.pop(key, None):
             timer.cancel()
 
-    def stir(self) -> None:
-        """Something changed in the cluster: try those again that found no node."""
+    def stir(self, change: Change) -> None:
+        """Something changed in the cluster: try those again whom it may help to a node."""
         now = asyncio.get_running_loop().time()
         for key, (priority, created) in list(self._parked.items()):
+            if change not in self._helped_by[key]:
+                continue
             earliest = self._earliest(self._tried[key])
             if earliest <= now:
                 self.add(key, priority, created)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
-from kubette.scheduler.model import Nodes, NodeState, Pod
+from kubette.scheduler.model import Cluster, NodeState, Pod
 
 BEST = 100.0  # scores lie between 0 and this
+
+#: What happens in a cluster that may give a waiting pod its node: a node comes or changes, a pod leaves one, a pod
+#: is placed (or changes its labels), a namespace or a claim changes.
+Change = Literal["node", "left", "placed", "namespace", "claim"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +21,10 @@ class Refusal:
 
     reasons: tuple[str, ...]
     final: bool = False
+
+
+class Hopeless(Exception):
+    """Raised by ``prepare``: no node will do, whichever; the message says why."""
 
 
 def no(reason: str, *, final: bool = False) -> Refusal:
@@ -30,8 +38,9 @@ class Rule:
 
     name: ClassVar[str]
     weight: ClassVar[float] = 0.0  # of its score; 0: it only refuses
+    helped_by: ClassVar[frozenset[Change]] = frozenset(("node",))  # after what a refused pod is worth another look
 
-    def prepare(self, pod: Pod, nodes: Nodes) -> Any:
+    def prepare(self, pod: Pod, cluster: Cluster) -> Any:
         return True
 
     def refuses(self, state: Any, pod: Pod, node: NodeState) -> Refusal | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from kubette.api.placement import pod_requests
 from kubette.api.taints import tolerated_for, tolerates
 from kubette.scheduler.cycle import choose
-from kubette.scheduler.model import NodeState, Pod, parse_node, parse_pod
+from kubette.scheduler.model import Claim, Cluster, NodeState, Pod, parse_node, parse_pod
 from kubette.scheduler.plugins import RULES
 
 Obj = dict[str, Any]
@@ -29,7 +30,7 @@ def node(name: str, *pods: Pod, cpu: str = "4", **labels: str) -> NodeState:
 
 
 def land(pod: Pod, *nodes: NodeState) -> str | None:
-    return choose(pod, {n.node.name: n for n in nodes}, RULES).node
+    return choose(pod, Cluster({n.node.name: n for n in nodes}), RULES).node
 
 
 def test_requests_are_the_larger_of_running_and_starting_with_sidecars_in_both() -> None:
@@ -67,10 +68,55 @@ def test_affinity_to_pods_that_are_there_and_the_first_of_its_kind() -> None:
     assert land(pod("db", affinity=near), node("a", zone="1")) == "a", "nobody could ever be the first"
 
 
+def test_terms_may_mean_the_pods_of_chosen_namespaces_and_of_the_same_or_another_revision() -> None:
+    term = {"topologyKey": "zone", "labelSelector": {"matchLabels": {"app": "db"}}}
+    db = replace(pod("db"), namespace="data")
+    nodes = {n.node.name: n for n in (node("a", zone="1"), node("b", db, zone="2"))}
+
+    def land(term: Obj, labels: Obj) -> str | None:
+        near = {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
+        mine = replace(pod("web", affinity=near), labels=labels)
+        return choose(mine, Cluster(nodes, {"data": {"tier": "data"}, "default": {}}), RULES).node
+
+    assert land(term, {}) is None
+    assert land({**term, "namespaceSelector": {"matchLabels": {"tier": "data"}}}, {}) == "b"
+    assert land({**term, "namespaceSelector": {"matchLabels": {"tier": "web"}}}, {}) is None
+    everywhere = {**term, "namespaceSelector": {}}
+    assert land({**everywhere, "matchLabelKeys": ["app"]}, {"app": "db"}) == "b"
+    assert land({**everywhere, "matchLabelKeys": ["app"]}, {"app": "other"}) is None
+    assert land({**everywhere, "mismatchLabelKeys": ["app"]}, {"app": "other"}) == "b"
+
+
+def test_nodes_that_cannot_be_used_count_for_spreading_as_the_policies_say() -> None:
+    taken = node("a", pod("x"), node="a")
+    tainted = NodeState(replace(node("b", node="b").node, taints=({"key": "k", "effect": "NoSchedule"},)))
+    rule = {"topologyKey": "node", "maxSkew": 1, "labelSelector": {"matchLabels": {"app": "x"}}}
+    nodes = Cluster({"a": taken, "b": tainted})
+    assert choose(pod("x", topologySpreadConstraints=[rule]), nodes, RULES).node is None, "b is the emptier domain"
+    honoured = {**rule, "nodeTaintsPolicy": "Honor"}
+    assert choose(pod("x", topologySpreadConstraints=[honoured]), nodes, RULES).node == "a"
+
+
+def test_a_claim_that_is_not_there_or_not_bound_is_told() -> None:
+    volume = {"name": "v", "persistentVolumeClaim": {"claimName": "data"}}
+    nodes = {"a": node("a")}
+
+    def outcome(claim: Claim | None) -> str:
+        known = {("default", "data"): claim} if claim is not None else {}
+        choice = choose(pod(volumes=[volume]), Cluster(nodes, claims=known), RULES)
+        assert choice.node or "claim" in choice.helped_by
+        return choice.node or choice.message("")
+
+    assert outcome(None) == '0/1 nodes are available: persistentvolumeclaim "data" not found.'
+    unbound = Claim(bound=False, deleting=False)
+    assert outcome(unbound) == "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims."
+    assert outcome(Claim(bound=True, deleting=False)) == "a"
+
+
 def test_all_reasons_of_all_nodes_are_counted() -> None:
     asks = {"resources": {"requests": {"cpu": "8", "memory": "80Gi"}}}
     nodes = {n.node.name: n for n in (node("a"), node("b"), node("c", disk="x"))}
-    message = choose(pod(containers=[asks], nodeSelector={"disk": "x"}), nodes, RULES).message()
+    message = choose(pod(containers=[asks], nodeSelector={"disk": "x"}), Cluster(nodes), RULES).message("x")
     assert message.startswith(
         "0/3 nodes are available: 1 Insufficient cpu, 1 Insufficient memory, "
         "2 node(s) didn't match Pod's node affinity/selector. "

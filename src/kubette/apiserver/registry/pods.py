@@ -170,6 +170,7 @@ def _bind(pod: Object, binding: Object, ctx: Context) -> SubresourceResult:
     scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": ctx.now()}
     others = [c for c in status.get("conditions") or () if c.get("type") != "PodScheduled"]
     status["conditions"] = [*others, scheduled]
+    status.pop("nominatedNodeName", None)  # it has served
     return SubresourceResult(answer={**_SUCCESS, "code": 201}, update=pod)
 
 

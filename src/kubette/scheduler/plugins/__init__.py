@@ -11,6 +11,7 @@ from kubette.scheduler.plugins.siblings import Siblings
 from kubette.scheduler.plugins.spread import TopologySpread
 from kubette.scheduler.plugins.taints import Taints
 from kubette.scheduler.plugins.unschedulable import Unschedulable
+from kubette.scheduler.plugins.volumes import Volumes
 from kubette.scheduler.rule import Rule
 
 RULES: tuple[Rule, ...] = (
@@ -19,6 +20,7 @@ RULES: tuple[Rule, ...] = (
     NodeAffinity(),
     HostPorts(),
     Resources(),
+    Volumes(),
     TopologySpread(),
     PodAffinity(),
     Siblings(),

@@ -14,7 +14,7 @@ class NodeAffinity(Rule):
     name = "NodeAffinity"
     weight = 2.0
 
-    def prepare(self, pod: Pod, nodes: Any) -> Any:
+    def prepare(self, pod: Pod, cluster: Any) -> Any:
         return pod.affinity.get("nodeAffinity") or ({} if pod.selector else None)
 
     def refuses(self, state: Any, pod: Pod, node: NodeState) -> Refusal | None:

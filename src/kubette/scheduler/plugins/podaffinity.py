@@ -1,17 +1,16 @@
 """Pods that want to be near others, or far from them. The required terms refuse; the preferred ones score.
 
 Source: https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/#inter-pod-affinity-and-anti-affinity.
-namespaceSelector is understood as all namespaces when it is empty; labels of namespaces are not looked at.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kubette.api.selectors import from_label_selector
-from kubette.scheduler.model import Nodes, NodeState, Pod
+from kubette.api.selectors import LabelSelector, Requirement, from_label_selector
+from kubette.scheduler.model import Cluster, NodeState, Pod
 from kubette.scheduler.rule import BEST, Refusal, Rule, no
 
 _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
@@ -31,49 +30,58 @@ def _terms(pod: Pod, kind: str, when: str) -> Sequence[dict[str, Any]]:
     return (pod.affinity.get(kind) or {}).get(when) or ()
 
 
-def _meant(term: Mapping[str, Any], owner: Pod, other: Pod) -> bool:
-    """``other`` is one of the pods that ``owner``'s term is about."""
-    names = term.get("namespaces") or ()
-    everywhere = term.get("namespaceSelector") is not None
-    if not everywhere and other.namespace not in (names or (owner.namespace,)):
-        return False
-    return from_label_selector(term.get("labelSelector")).matches(other.labels)
+def _meant(term: Mapping[str, Any], owner: Pod, cluster: Cluster) -> Callable[[Pod], bool]:
+    """Whether a pod is one of those that ``owner``'s term is about."""
+    names = frozenset(term.get("namespaces") or ())
+    if (chosen := term.get("namespaceSelector")) is not None:
+        suits = from_label_selector(chosen)
+        names |= {name for name, labels in cluster.namespaces.items() if suits.matches(labels)}
+    elif not names:
+        names = frozenset((owner.namespace,))
+    selector = from_label_selector(term.get("labelSelector"))
+    extra = [Requirement(k, "in", (owner.labels[k],)) for k in term.get("matchLabelKeys") or () if k in owner.labels]
+    extra += [
+        Requirement(k, "notin", (owner.labels[k],)) for k in term.get("mismatchLabelKeys") or () if k in owner.labels
+    ]
+    selector = LabelSelector((*selector.requirements, *extra), selector.nothing)
+    return lambda other: other.namespace in names and selector.matches(other.labels)
 
 
-def _places(term: Mapping[str, Any], owner: Pod, nodes: Nodes) -> Iterable[Domain]:
-    key = term["topologyKey"]
-    for node in nodes.values():
+def _places(term: Mapping[str, Any], owner: Pod, cluster: Cluster) -> Iterable[Domain]:
+    key, meant = term["topologyKey"], _meant(term, owner, cluster)
+    for node in cluster.nodes.values():
         domain = node.node.labels.get(key)
-        if domain is not None and any(_meant(term, owner, p) for p in node.pods.values()):
+        if domain is not None and any(meant(p) for p in node.pods.values()):
             yield key, domain
 
 
 class PodAffinity(Rule):
     name = "InterPodAffinity"
     weight = 2.0
+    helped_by = frozenset(("node", "left", "placed", "namespace"))
 
-    def prepare(self, pod: Pod, nodes: Nodes) -> Any:
+    def prepare(self, pod: Pod, cluster: Cluster) -> Any:
         repelled = frozenset(
             (term["topologyKey"], node.node.labels[term["topologyKey"]])
-            for node in nodes.values()
+            for node in cluster.nodes.values()
             for other in node.pods.values()
             if other.affinity
             for term in _terms(other, "podAntiAffinity", _REQUIRED)
-            if term["topologyKey"] in node.node.labels and _meant(term, other, pod)
+            if term["topologyKey"] in node.node.labels and _meant(term, other, cluster)(pod)
         )
         if not repelled and not any(pod.affinity.get(k) for k in ("podAffinity", "podAntiAffinity")):
             return None
         liked: dict[Domain, float] = {}
         for kind, sign in (("podAffinity", 1.0), ("podAntiAffinity", -1.0)):
             for row in _terms(pod, kind, _PREFERRED):
-                for domain in set(_places(row["podAffinityTerm"], pod, nodes)):
+                for domain in set(_places(row["podAffinityTerm"], pod, cluster)):
                     liked[domain] = liked.get(domain, 0.0) + sign * row["weight"]
         return _State(
             near=tuple(
-                (t["topologyKey"], frozenset(_places(t, pod, nodes)), _meant(t, pod, pod))
+                (t["topologyKey"], frozenset(_places(t, pod, cluster)), _meant(t, pod, cluster)(pod))
                 for t in _terms(pod, "podAffinity", _REQUIRED)
             ),
-            far=frozenset(d for t in _terms(pod, "podAntiAffinity", _REQUIRED) for d in _places(t, pod, nodes)),
+            far=frozenset(d for t in _terms(pod, "podAntiAffinity", _REQUIRED) for d in _places(t, pod, cluster)),
             repelled=repelled,
             liked=liked,
         )

@@ -11,8 +11,9 @@ from kubette.scheduler.rule import Refusal, Rule, no
 
 class HostPorts(Rule):
     name = "NodePorts"
+    helped_by = frozenset(("node", "left"))
 
-    def prepare(self, pod: Pod, nodes: Any) -> Any:
+    def prepare(self, pod: Pod, cluster: Any) -> Any:
         return pod.ports or None
 
     def refuses(self, state: Any, pod: Pod, node: NodeState) -> Refusal | None:

@@ -10,6 +10,7 @@ from kubette.scheduler.rule import Refusal, Rule
 
 class Resources(Rule):
     name = "NodeResourcesFit"
+    helped_by = frozenset(("node", "left"))
 
     def refuses(self, state: Any, pod: Pod, node: NodeState) -> Refusal | None:
         reasons, final = [], False

@@ -13,7 +13,7 @@ class Siblings(Rule):
     name = "SelectorSpread"
     weight = 2.0
 
-    def prepare(self, pod: Pod, nodes: Any) -> Any:
+    def prepare(self, pod: Pod, cluster: Any) -> Any:
         return pod.owner if pod.owner and not pod.spread else None
 
     def score(self, state: Any, pod: Pod, node: NodeState) -> float:

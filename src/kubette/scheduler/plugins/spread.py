@@ -1,7 +1,6 @@
 """topologySpreadConstraints: no domain (zone, node, …) may have many more of a pod's kind than another.
 
-Source: https://kubernetes.io/docs/concepts/scheduling-eviction/topology-spread-constraints/. Node
-inclusion policies are the defaults: affinity honoured, taints ignored.
+Source: https://kubernetes.io/docs/concepts/scheduling-eviction/topology-spread-constraints/.
 """
 
 from __future__ import annotations
@@ -12,10 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from kubette.api.selectors import LabelSelector, Requirement, from_label_selector
-from kubette.scheduler.model import Nodes, NodeState, Pod
+from kubette.scheduler.model import Cluster, NodeState, Pod
 from kubette.scheduler.plugins.affinity import NodeAffinity
+from kubette.scheduler.plugins.taints import Taints
 from kubette.scheduler.rule import Refusal, Rule, fewer_is_better, no
 
+_AFFINITY, _TAINTS = NodeAffinity(), Taints()
 _MISMATCH = "node(s) didn't match pod topology spread constraints"
 
 
@@ -32,9 +33,10 @@ class _Constraint:
 class TopologySpread(Rule):
     name = "PodTopologySpread"
     weight = 2.0
+    helped_by = frozenset(("node", "left", "placed"))
 
-    def prepare(self, pod: Pod, nodes: Nodes) -> Any:
-        return [_constraint(c, pod, nodes) for c in pod.spread] or None
+    def prepare(self, pod: Pod, cluster: Cluster) -> Any:
+        return [_constraint(c, pod, cluster) for c in pod.spread] or None
 
     def refuses(self, state: Sequence[_Constraint], pod: Pod, node: NodeState) -> Refusal | None:
         for c in state:
@@ -55,13 +57,12 @@ class TopologySpread(Rule):
         return fewer_is_better(scores)
 
 
-def _constraint(given: dict[str, Any], pod: Pod, nodes: Nodes) -> _Constraint:
+def _constraint(given: dict[str, Any], pod: Pod, cluster: Cluster) -> _Constraint:
     key, selector = given["topologyKey"], _selector(given, pod)
-    affinity, counts = NodeAffinity(), Counter[str]()
-    terms = affinity.prepare(pod, nodes)
-    for node in nodes.values():
+    counts = Counter[str]()
+    for node in cluster.nodes.values():
         domain = node.node.labels.get(key)
-        if domain is None or (terms is not None and affinity.refuses(terms, pod, node)):
+        if domain is None or not _included(given, pod, node, cluster):
             continue
         counts[domain] += sum(
             p.namespace == pod.namespace and not p.deleting and selector.matches(p.labels) for p in node.pods.values()
@@ -71,6 +72,18 @@ def _constraint(given: dict[str, Any], pod: Pod, nodes: Nodes) -> _Constraint:
     if len(counts) < (given.get("minDomains") or 1):
         least = 0
     return _Constraint(key, int(given.get("maxSkew", 1)), hard, least, selector.matches(pod.labels), counts)
+
+
+def _included(given: dict[str, Any], pod: Pod, node: NodeState, cluster: Cluster) -> bool:
+    """The node's pods count: as the inclusion policies say, whose defaults are to honour affinity, not taints."""
+    for rule, policy in (
+        (_AFFINITY, given.get("nodeAffinityPolicy", "Honor")),
+        (_TAINTS, given.get("nodeTaintsPolicy", "Ignore")),
+    ):
+        state = rule.prepare(pod, cluster) if policy == "Honor" else None
+        if state is not None and rule.refuses(state, pod, node):
+            return False
+    return True
 
 
 def _selector(given: dict[str, Any], pod: Pod) -> LabelSelector:
