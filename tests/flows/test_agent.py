@@ -300,6 +300,27 @@ async def test_a_pod_that_the_node_does_not_take(world: World) -> None:
     assert not any(kind == "start" and name == "greedy" for kind, name in world.runtime.log)
 
 
+async def test_an_ephemeral_container(world: World) -> None:
+    look = {"name": "look", "image": "side:1", "targetContainerName": "web", "stdin": True}
+    async with world.agent():
+        await world.create()
+        await world.ready()
+        await world.api.patch(PODS, "web", {"spec": {"ephemeralContainers": [look]}}, "default")
+        await world.api.until(lambda: world.status().get("ephemeralContainerStatuses"))
+        await world.api.until(lambda: "running" in world.status()["ephemeralContainerStatuses"][0]["state"])
+        spec = world.runtime.spec("look")
+        assert "kubette://" + spec.pid_of == world.container()["containerID"]
+        where = (await world.event("Started"))["involvedObject"]
+        assert where["fieldPath"] in ("spec.containers{web}", "spec.ephemeralContainers{look}")
+        world.runtime.exit("look", 3)
+        await world.api.until(lambda: "terminated" in world.status()["ephemeralContainerStatuses"][0]["state"])
+        assert world.condition("Ready") == "True"
+        assert world.runtime.log == [("start", "web"), ("start", "look")]
+        lost = {"name": "lost", "image": "side:1", "targetContainerName": "nobody"}
+        await world.api.patch(PODS, "web", {"spec": {"ephemeralContainers": [look, lost]}}, "default")
+        await world.event("Failed", "Error: unable to find target container nobody")
+
+
 async def test_a_deadline(world: World) -> None:
     async with world.agent():
         await world.create(activeDeadlineSeconds=1, restartPolicy="Never")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -42,8 +43,9 @@ def pod_words(pod: Obj) -> str:
 
 
 def field_path(pod: Obj, name: str) -> str:
-    inits = (pod.get("spec") or {}).get("initContainers") or ()
-    where = "initContainers" if any(c["name"] == name for c in inits) else "containers"
+    spec = pod.get("spec") or {}
+    kinds = ("initContainers", "ephemeralContainers")
+    where = next((k for k in kinds if any(c["name"] == name for c in spec.get(k) or ())), "containers")
     return f"spec.{where}{{{name}}}"
 
 
@@ -64,8 +66,10 @@ async def start(
     prepared: Prepared,
     attempt: int,
     started: Callable[[str], Awaitable[None]],
+    target: str = "",
 ) -> None:
     """Bring the container up. ``started(id)`` is called when it has been created, before its postStart hook.
+    ``target``: the ID of the running container whose processes an ephemeral one is to see.
 
     StartFailure says why it does not run; cancelling never leaves a container half made."""
     name = container["name"]
@@ -76,7 +80,9 @@ async def start(
         emit("Warning", "Failed", f"Error: {error.reason}")
         raise StartFailure(error.reason, str(error)) from error
     try:
-        spec = await _spec(shared, pod, container, prepared, attempt, image)
+        if (wanted := container.get("targetContainerName")) and not target:
+            raise ConfigError(f"unable to find target container {wanted}")
+        spec = replace(await _spec(shared, pod, container, prepared, attempt, image), pid_of=target)
     except (ConfigError, VolumeError) as error:
         emit("Warning", "Failed", f"Error: {error}")
         raise StartFailure("CreateContainerConfigError", str(error)) from error

@@ -2,6 +2,7 @@
 
     init containers   in order, each to its end (sidecars: until started)   →  containers  →  sidecars stop, in reverse
     a container       missing → starting → running → exited → (policy) → back-off → starting …
+    ephemeral         started once, at any time
     ending            containers stop together, then the sidecars, last first
 
 Source: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/ and sidecar-containers.
@@ -107,9 +108,21 @@ def init_containers(pod: Obj) -> list[Obj]:
     return list((pod.get("spec") or {}).get("initContainers") or ())
 
 
+def ephemeral_containers(pod: Obj) -> list[Obj]:
+    """Those that somebody has added to look around (``kubectl debug``): started once, and of no weight."""
+    return list((pod.get("spec") or {}).get("ephemeralContainers") or ())
+
+
 def every_container(pod: Obj) -> Iterator[Obj]:
+    """Those that make the pod what it is: its init containers and its containers."""
     yield from init_containers(pod)
     yield from containers(pod)
+
+
+def any_container(pod: Obj) -> Iterator[Obj]:
+    """Also the ephemeral ones."""
+    yield from every_container(pod)
+    yield from ephemeral_containers(pod)
 
 
 def restarts(pod: Obj, container: Obj, exit_code: int, *, init: bool = False) -> bool:
@@ -139,6 +152,10 @@ def plan(pod: Obj, seen: Mapping[str, Seen], now: float, *, ending: bool, last_b
     out = Plan()
     out.initialized = _initialized(pod, seen)
     ending = ending or all(_over(pod, c, _get(seen, c)) for c in containers(pod))
+    if not ending:
+        for c in ephemeral_containers(pod):
+            if not (_get(seen, c).exited or _get(seen, c).running):
+                _start(c, _get(seen, c), now, last_backoff, out)
     if not ending and not out.initialized:
         ending = _init_phase(pod, seen, now, last_backoff, out)
     elif not ending:
@@ -233,7 +250,7 @@ def _end(pod: Obj, seen: Mapping[str, Seen], out: Plan) -> None:
     out.starts.clear()
     out.backing_off.clear()
     out.stops.clear()
-    waiting = [s.name for s in _ending_stops(containers(pod), seen, out)]
+    waiting = [s.name for s in _ending_stops([*containers(pod), *ephemeral_containers(pod)], seen, out)]
     if not waiting:
         for c in reversed(init_containers(pod)):
             if _ending_stops([c], seen, out):

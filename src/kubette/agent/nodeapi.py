@@ -20,7 +20,7 @@ from aiohttp import web
 
 from kubette.agent import logs, stats
 from kubette.agent.creation import LABEL_CONTAINER
-from kubette.agent.lifecycle import every_container
+from kubette.agent.lifecycle import any_container
 from kubette.agent.shared import Shared
 from kubette.agent.streams.portforward import serve_portforward
 from kubette.agent.streams.remotecommand import serve_exec
@@ -121,7 +121,7 @@ class NodeApi:
 
     def _spec(self, worker: PodWorker, name: str) -> Obj:
         pod = worker.pod
-        found = next((c for c in every_container(pod) if c["name"] == name), None)
+        found = next((c for c in any_container(pod) if c["name"] == name), None)
         if found is None:
             words = f'container "{name}" not found in pod "{meta.name(pod)}_{meta.namespace(pod)}"'
             raise web.HTTPNotFound(text=words)

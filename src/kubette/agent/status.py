@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from kubette.agent.lifecycle import containers, init_containers, restarts, sidecar
+from kubette.agent.lifecycle import containers, ephemeral_containers, init_containers, restarts, sidecar
 from kubette.agent.qos import qos_class
 from kubette.api import meta
 from kubette.runtime.interface import Container, ContainerState
@@ -150,6 +150,13 @@ def container_status(pod: Obj, container: Obj, view: PodView) -> Obj:
     return out
 
 
+def _ephemeral_status(pod: Obj, container: Obj, view: PodView) -> Obj:
+    """Nobody waits for it to be started or ready."""
+    out = container_status(pod, container, view)
+    del out["started"]
+    return {**out, "ready": False}
+
+
 def _resources(container: Obj) -> Obj:
     """What the container was given. That is what it asked for: nothing is resized in place."""
     asked = container.get("resources") or {}
@@ -208,6 +215,8 @@ def pod_status(pod: Obj, view: PodView) -> Obj:
         out["observedGeneration"] = generation
     if inits:
         out["initContainerStatuses"] = inits
+    if ephemeral := [_ephemeral_status(pod, c, view) for c in ephemeral_containers(pod)]:
+        out["ephemeralContainerStatuses"] = ephemeral
     if view.host_ips:
         out["hostIP"] = view.host_ips[0]
         out["hostIPs"] = [{"ip": ip} for ip in view.host_ips]

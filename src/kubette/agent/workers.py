@@ -100,7 +100,7 @@ class PodWorker:
         return tuple(p["ip"] for p in self._reporter.known.get("podIPs") or ())
 
     def _take_specs(self) -> None:
-        for spec in lifecycle.every_container(self.pod):
+        for spec in lifecycle.any_container(self.pod):
             slot = self.slots.setdefault(spec["name"], Slot(spec))
             slot.spec = spec
 
@@ -117,8 +117,8 @@ class PodWorker:
 
     def _reported(self, name: str) -> Mapping[str, Any]:
         told = self._reporter.known
-        every = [*(told.get("containerStatuses") or ()), *(told.get("initContainerStatuses") or ())]
-        return next((s for s in every if s.get("name") == name), {})
+        kinds = ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses")
+        return next((s for kind in kinds for s in told.get(kind) or () if s.get("name") == name), {})
 
     # -- the loop ------------------------------------------------------------------------------------
 
@@ -243,7 +243,8 @@ class PodWorker:
                 slot.backoff = lifecycle.raised(
                     slot.backoff, current.finished_at, now, config.backoff_first, config.backoff_last
                 )
-            await containers.start(shared, self.pod, slot.spec, prepared, attempt, started)
+            target = self._running(slot.spec.get("targetContainerName") or "")
+            await containers.start(shared, self.pod, slot.spec, prepared, attempt, started, target)
             slot.waiting = None
             await self._forget_old(slot)
         except containers.StartFailure as failure:
@@ -251,6 +252,12 @@ class PodWorker:
             slot.blocked_until = self._blocked_until(slot, failure.reason)
         finally:
             slot.busy = Busy.NO
+
+    def _running(self, name: str) -> str:
+        """The ID of that container's run; empty when it does not run."""
+        slot = self.slots.get(name)
+        current = slot.current if slot else None
+        return current.id if current and current.state is ContainerState.RUNNING else ""
 
     def _blocked_until(self, slot: Slot, reason: str) -> float:
         now, first = self._shared.clock(), self._shared.config.backoff_first

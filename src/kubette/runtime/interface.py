@@ -115,6 +115,7 @@ class ContainerSpec:
     log_path: Path = Path("/dev/null")  # CRI log format, written by conmon
     labels: Mapping[str, str] = field(default_factory=dict)  # kept with the container; the agent reads them back
     pod_words: str = ""  # the pod as messages name it: name_namespace(uid)
+    pid_of: str = ""  # the container whose PID namespace it joins
 
 
 class ContainerState(Enum):

@@ -193,6 +193,7 @@ class OciRuntime:
                 cgroup_namespace=self._h.is_v2,
                 min_oom_score_adj=self._min_oom,
                 devices=devices.of_host() if spec.security.privileged else (),
+                pidns=self._pid_namespace(spec),
                 profile=seccomp.profile(spec.security.seccomp, specs.capabilities(spec)),
             )
             (directory / "config.json").write_bytes(orjson.dumps(config))
@@ -211,6 +212,16 @@ class OciRuntime:
             raise
         self._records[identity] = record
         return identity
+
+    def _pid_namespace(self, spec: ContainerSpec) -> Path | None:
+        """That of the container whose processes it is to see; None: one of its own."""
+        if not spec.pid_of:
+            return None
+        record = self._record(spec.pid_of)
+        self._refresh(record)
+        if record.state != "running":
+            raise RuntimeFailure(f"container {spec.pid_of} is not running", "CreateContainerError")
+        return Path(f"/proc/{record.pid}/ns/pid")
 
     def _hostname(self, pod_uid: str) -> str:
         try:

@@ -152,15 +152,17 @@ def config(
     min_oom_score_adj: int = -1000,
     devices: Sequence[Mapping[str, Any]] = (),
     profile: Mapping[str, Any] | None = None,
+    pidns: Path | None = None,
 ) -> dict[str, Any]:
-    """The whole config.json. ``available``: capabilities that this process may hand on (None: all);
+    """The whole config.json. ``pidns``: the PID namespace that it joins (None: one of its own).
+    ``available``: capabilities that this process may hand on (None: all);
     ``devices``: the host's, which a privileged container has; ``profile``: seccomp's, which any other may have."""
     security, limits = spec.security, spec.resources
     caps = [c for c in capabilities(spec) if available is None or c in available]
     keep = caps if user.uid == 0 else []
     namespaces: list[dict[str, str]] = [{"type": "mount"}]
     if not spec.sandbox.host_pid:
-        namespaces.append({"type": "pid"})
+        namespaces.append({"type": "pid", "path": str(pidns)} if pidns else {"type": "pid"})
     if cgroup_namespace and not security.privileged:
         namespaces.append({"type": "cgroup"})
     for kind, path in (

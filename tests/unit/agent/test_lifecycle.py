@@ -123,6 +123,18 @@ def test_sidecars_outlive_the_containers() -> None:
     assert plan(p, seen, 200, ending=False).done
 
 
+def test_ephemeral_containers_start_once_and_hold_nothing() -> None:
+    p = pod("c", inits=(INIT,), ephemeralContainers=[{"name": "look"}])
+    assert plan(p, {"init": runs("init")}, 0, ending=False).starts == ["look"], "even while the pod initialises"
+    through = {"init": ended("init"), "c": runs()}
+    assert plan(p, {**through, "look": ended("look", code=1)}, 900, ending=False).starts == []
+    out = plan(p, {**through, "look": runs("look")}, 0, ending=True)
+    assert ([s.name for s in out.stops], out.done) == (["c", "look"], False)
+    once = pod("c", policy="Never", ephemeralContainers=[{"name": "look"}])
+    over = plan(once, {"c": ended(), "look": runs("look")}, 0, ending=False)
+    assert [s.name for s in over.stops] == ["look"], "it does not keep a pod alive"
+
+
 def test_ending_stops_all_together_and_starts_nothing() -> None:
     p = pod("a", "b", "c", inits=(SIDE,))
     seen = {"a": runs("a"), "b": replace(runs("b"), busy=Busy.STOPPING), "side": runs("side")}
