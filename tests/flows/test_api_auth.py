@@ -14,7 +14,8 @@ from kubette.apiserver.tokens import BadToken, Tokens
 from kubette.testing.apiserver import Api, client_tls, serving
 
 NS = "/api/v1/namespaces/default"
-RBAC = "/apis/rbac.authorization.k8s.io/v1/namespaces/default"
+GROUP = "rbac.authorization.k8s.io"
+RBAC = f"/apis/{GROUP}/v1/namespaces/default"
 
 
 @pytest.fixture
@@ -68,6 +69,42 @@ async def test_roles_are_granted_and_taken_away(api: Api) -> None:
     await api.ok("DELETE", f"{RBAC}/rolebindings/b")
     assert (await api.ok("POST", path, review))["status"] == {"allowed": False}
     assert (await api.call("GET", f"{NS}/configmaps", **as_bob))[0] == 403
+
+
+async def test_nobody_gives_away_what_they_do_not_hold(api: Api) -> None:
+    """Who may write roles and bindings would otherwise be an administrator in two requests."""
+    own = {"apiGroups": [""], "resources": ["pods", "secrets"], "verbs": ["get"], "resourceNames": ["own"]}
+    rules = [{"apiGroups": [GROUP], "resources": ["*"], "verbs": ["create", "update"]}, own]
+    await api.ok("POST", f"/apis/{GROUP}/v1/clusterroles", {"metadata": {"name": "granter"}, "rules": rules})
+    await api.ok("POST", f"/apis/{GROUP}/v1/clusterrolebindings", {
+        "metadata": {"name": "granter"}, "roleRef": {"apiGroup": GROUP, "kind": "ClusterRole", "name": "granter"},
+        "subjects": [{"apiGroup": GROUP, "kind": "User", "name": "joe"}],
+    })  # fmt: skip
+    as_joe = {"Impersonate_User": "joe"}
+
+    def role(name: str, **rule: Any) -> dict[str, Any]:
+        return {"metadata": {"name": name}, "rules": [{"apiGroups": [""], "verbs": ["get"], **rule}]}
+
+    def binding(kind: str, name: str) -> dict[str, Any]:
+        return {"metadata": {"name": "b"}, "roleRef": {"apiGroup": GROUP, "kind": kind, "name": name},
+                "subjects": [{"apiGroup": GROUP, "kind": "User", "name": "joe"}]}  # fmt: skip
+
+    status, error = await api.call("POST", f"{RBAC}/roles", role("r", resources=["secrets"]), **as_joe)
+    assert status == 403 and error["message"] == (
+        'roles.rbac.authorization.k8s.io "r" is forbidden: user "joe" (groups=["system:authenticated"]) is attempting '
+        'to grant RBAC permissions not currently held:\n{APIGroups:[""], Resources:["secrets"], Verbs:["get"]}'
+    )
+    await api.ok("POST", f"{RBAC}/roles", role("r", resources=["secrets"], resourceNames=["own"]), **as_joe)
+    status, error = await api.call("PUT", f"{RBAC}/roles/r", role("r", resources=["pods"], verbs=["delete"]), **as_joe)
+    assert status == 403 and 'Resources:["pods"], Verbs:["delete"]' in error["message"]
+    assert (await api.call("POST", f"{RBAC}/rolebindings", binding("ClusterRole", "admin"), **as_joe))[0] == 403
+    assert (await api.call("POST", f"{RBAC}/rolebindings", binding("Role", "none"), **as_joe))[0] == 404
+    await api.ok("POST", f"{RBAC}/rolebindings", binding("Role", "r"), **as_joe)
+
+
+async def test_groups_are_not_taken_without_a_user(api: Api) -> None:
+    status, error = await api.call("GET", f"{NS}/configmaps", Impersonate_Group="system:nodes")
+    assert status == 400 and "without impersonating a user" in error["message"]
 
 
 async def test_components_have_what_they_need_and_no_more(api: Api) -> None:

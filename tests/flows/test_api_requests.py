@@ -174,6 +174,17 @@ async def test_runtime_classes_are_looked_up(api: Api) -> None:
     assert {"key": "slow", "operator": "Exists"} in made["tolerations"]
 
 
+async def test_who_asks_for_endpoints_is_told_of_slices(api: Api) -> None:
+    for path in (f"{NS}/endpoints", f"{NS}/endpoints/kubernetes"):
+        async with api.session.get(api.url + path) as answer:
+            assert answer.status == 200
+            assert answer.headers["Warning"] == (
+                '299 - "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"'
+            )
+    async with api.session.get(f"{api.url}{NS}/services") as answer:
+        assert "Warning" not in answer.headers
+
+
 async def test_tables_where_there_are_rows(api: Api) -> None:
     table = "application/json;as=Table;v=v1;g=meta.k8s.io"
     shown = await api.ok("GET", "/api/v1/componentstatuses", Accept=table)

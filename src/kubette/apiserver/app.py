@@ -40,6 +40,11 @@ _VERBS: dict[str, _Handler] = {
 _SCALE: dict[str, _Handler] = {"get": scale.get, "update": scale.update, "patch": scale.patch}
 #: Subresources that are the object itself, seen through other rules.
 _OBJECT_SHAPED = frozenset({"status", "finalize", "approval", "resize", "ephemeralcontainers"})
+#: Resources that clients are warned of, in upstream's words.
+_DEPRECATED = {
+    "endpoints": "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
+    "componentstatuses": "v1 ComponentStatus is deprecated in v1.19+",
+}
 _STREAMS: dict[str, _Handler] = {
     "log": streams.log,
     "exec": streams.exec_,
@@ -69,6 +74,8 @@ class App:
             if unknown is not None:
                 raise unknown
             call = Call(self, req, asked, user)
+            if asked.kind is not None and (text := _DEPRECATED.get(asked.kind.group_resource)):
+                call.warnings.append(text)
             if not self.authorizer.allowed(user, asked.attributes()):
                 raise forbidden(user, asked)
             return await dispatch(asked)(call)
@@ -92,6 +99,8 @@ class App:
             raise Unauthorized("Unauthorized")
         if "Impersonate-User" in req.headers:
             return self._impersonated(user, req)
+        if any(name.lower().startswith("impersonate-") for name in req.headers):
+            raise BadRequest("requested groups, uid or extra without impersonating a user")
         return user
 
     def _impersonated(self, user: User, req: web.BaseRequest) -> User:

@@ -51,6 +51,7 @@ class Authorizer:
         self._store = store
         self._seen: tuple[int, ...] = ()
         self._index: dict[tuple[str, str], list[tuple[str, list[Rule]]]] = {}
+        self._roles: dict[tuple[str, str], list[Rule]] = {}
         self._answers: dict[tuple[User, Attributes], bool] = {}
 
     def allowed(self, user: User, asked: Attributes) -> bool:
@@ -74,6 +75,11 @@ class Authorizer:
                 if not where or where == namespace:
                     yield from rules
 
+    def role(self, namespace: str, name: str) -> list[Rule] | None:
+        """The rules of a Role, or of a ClusterRole where ``namespace`` is empty; None where there is none."""
+        self._refresh()
+        return self._roles.get((namespace, name))
+
     def _refresh(self) -> None:
         seen = tuple(self._store.version(resource) for resource in _RESOURCES)
         if seen == self._seen:
@@ -83,6 +89,7 @@ class Authorizer:
         self._index = {}
         roles = {(_ns(o), _name(o)): o.get("rules") or [] for o in self._objects("roles")}
         cluster_roles = _aggregate(list(self._objects("clusterroles")))
+        self._roles = {**roles, **{("", name): rules for name, rules in cluster_roles.items()}}
         for binding in [*self._objects("clusterrolebindings"), *self._objects("rolebindings")]:
             where, ref = _ns(binding), binding.get("roleRef") or {}
             if ref.get("kind") == "ClusterRole":

@@ -30,7 +30,7 @@ async def handle(call: Call) -> web.StreamResponse:
         raise not_found(kind.plural, info.name, kind.group)
     value = served(kind, entry.value)
     accepted = call.accepted
-    if accepted is codec.DEFAULT:
+    if accepted is codec.DEFAULT and not call.warnings:
         return web.Response(body=value, headers=JSON_HEADERS)
     return call.answer(value)
 

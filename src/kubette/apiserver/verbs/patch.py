@@ -13,6 +13,7 @@ from kubette.api.errors import BadRequest, UnsupportedMediaType
 from kubette.api.kinds import Kind
 from kubette.api.schema import find_duplicates
 from kubette.apiserver import bodies, request, writes
+from kubette.apiserver.verbs import create
 from kubette.apiserver.verbs.base import Call, fill
 
 Object = dict[str, Any]
@@ -42,7 +43,7 @@ async def handle(call: Call) -> web.StreamResponse:
 
     written = writes.update(
         call.app.objects, call.kind, call.namespace, call.info.name, change.apply, ctx,
-        lambda new, old: None, check=check,
+        create.admit_change(call), check=check,
     )  # fmt: skip
     return call.answer(await written.finish(), 201 if written.created else 200)
 
