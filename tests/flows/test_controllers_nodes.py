@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -33,6 +34,11 @@ async def report(api: FakeApi, name: str, status: str = "True") -> None:
     conditions = [{"type": t, "status": "False"} for t in ("MemoryPressure", "DiskPressure", "PIDPressure")]
     change = {"status": {"conditions": [{"type": "Ready", "status": status}, *conditions]}}
     await api.patch(NODES, name, change, subresource="status")
+
+
+def stand_still(seconds: float) -> None:
+    """As if the machine had been paused: nobody's loop runs."""
+    time.sleep(seconds)
 
 
 async def beat(api: FakeApi, name: str) -> None:
@@ -112,6 +118,21 @@ async def test_a_silent_node_loses_its_endpoints_at_once_and_its_pods_after_thei
         await pulse
 
 
+async def test_time_in_which_the_controllers_themselves_stood_still_is_not_held_against_nodes() -> None:
+    api = FakeApi()
+    await report(api, "n")
+    await beat(api, "n")
+    async with controllers(api, ControllersConfig(node_grace_seconds=1.0)):
+        await api.until(lambda: any(e["reason"] == "RegisteredNode" for e in api.all("events")))
+        stand_still(2.5)
+        pulses = asyncio.get_running_loop().time() + 1
+        while asyncio.get_running_loop().time() < pulses:
+            await asyncio.sleep(0.2)  # the agent's own rhythm
+            await beat(api, "n")
+            assert (meta.condition(api.find("nodes", "n") or {}, "Ready") or {})["status"] == "True"
+        await api.until(lambda: (meta.condition(api.find("nodes", "n") or {}, "Ready") or {})["status"] == "Unknown")
+
+
 async def test_taints_follow_the_conditions_and_the_cordon_and_leave_others_alone() -> None:
     api = FakeApi()
     await report(api, "n", "False")
@@ -133,4 +154,17 @@ async def test_pods_of_a_node_that_was_removed_are_cleared_away() -> None:
     async with controllers(api, ControllersConfig(pod_gc_seconds=0.1)):
         await api.until(lambda: any(e["reason"] == "RegisteredNode" for e in api.all("events")))
         await api.delete(NODES, "n")
+        await api.until(lambda: api.find("pods", "p") is None)
+
+
+async def test_pods_that_end_on_a_node_said_to_be_out_of_service_are_let_go() -> None:
+    api = FakeApi()
+    await report(api, "n", "False")
+    await running(api, "p", "n", 300)
+    async with controllers(api, ControllersConfig(pod_gc_seconds=0.1)):
+        await api.delete(PODS, "p", "default")
+        await api.until(lambda: meta.deleting(api.find("pods", "p") or {}))
+        node = api.find("nodes", "n") or {}
+        off = {"key": "node.kubernetes.io/out-of-service", "value": "nodeshutdown", "effect": "NoExecute"}
+        await api.patch(NODES, "n", {"spec": {"taints": [*node["spec"].get("taints", []), off]}})
         await api.until(lambda: api.find("pods", "p") is None)

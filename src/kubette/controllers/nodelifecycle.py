@@ -1,12 +1,14 @@
 """Nodes that fall silent: Ready becomes Unknown, taints keep new pods away, pods there count as not ready.
 
 A sign of life is a renewed Lease or a fresh heartbeat, judged by when it was seen here, not by anyone's
-clock. ``conditions`` and ``taints`` are pure. Source: upstream's ``nodelifecycle/node_lifecycle_controller.go``.
+clock; time in which this process itself did not run does not count. ``conditions`` and ``taints`` are pure.
+Source: upstream's ``nodelifecycle/node_lifecycle_controller.go``.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +18,8 @@ from kubette.controllers.base import Controller, Index, Key, kind
 from kubette.controllers.writes import Action, Note, Patch
 
 Obj = dict[str, Any]
+
+log = logging.getLogger(__name__)
 
 LEASES = "kube-node-lease"
 NOT_READY = "node.kubernetes.io/not-ready"
@@ -27,6 +31,7 @@ _PRESSURES = {
     "PIDPressure": "node.kubernetes.io/pid-pressure",
     "NetworkUnavailable": "node.kubernetes.io/network-unavailable",
 }
+_TICK = 0.5  # seconds: how often this process notes that it runs
 _REPORTED = ("Ready", "MemoryPressure", "DiskPressure", "PIDPressure")
 _OURS = {NOT_READY, UNREACHABLE, "node.kubernetes.io/unschedulable", *_PRESSURES.values()}
 
@@ -86,6 +91,7 @@ class NodeLifecycle(Controller[Key]):
         pods = self.cluster.informer("pods")
         self.pods = Index(pods, lambda pod: (pod["spec"].get("nodeName") or "",))
         self._seen: dict[str, float] = {}  # loop time of the last sign of life
+        self._ticked: float | None = None  # loop time at which this process is known to have run
         self.nodes.subscribe(self._node_changed)
         leases.subscribe(self._lease_changed)
         pods.subscribe(self._pod_changed)
@@ -120,11 +126,28 @@ class NodeLifecycle(Controller[Key]):
         if node is not None and new is not None and readiness(node) == "Unknown" and podlib.ready(new):
             self.queue.add(("", meta.name(node)))
 
+    async def background(self) -> None:
+        """Notice when this process was stopped, or starved: nobody could be heard then."""
+        loop = asyncio.get_running_loop()
+        while True:
+            self._ticked = loop.time()
+            await asyncio.sleep(_TICK)
+            if self._held_up():
+                late = loop.time() - self._ticked - _TICK
+                log.info("held up for %.1f s", late)
+                for name in self._seen:
+                    self._seen[name] += late
+
+    def _held_up(self) -> bool:
+        return self._ticked is not None and asyncio.get_running_loop().time() - self._ticked > 2 * _TICK
+
     async def reconcile(self, key: Key) -> float | None:
         node = self.nodes.items.get(key)
         if node is None:
             return None
         loop, name, now = asyncio.get_running_loop(), key[1], self.cluster.now()
+        if self._held_up():
+            return _TICK  # what came meanwhile has to be read first
         left = self._seen.setdefault(name, loop.time()) + self.config.node_grace_seconds - loop.time()
         if left <= 0:
             node = await self._silent(node, now)

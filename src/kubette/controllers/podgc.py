@@ -1,4 +1,5 @@
-"""Clears away pods that nobody else will: of nodes that are gone, ended before they had a node, or long finished.
+"""Clears away pods that nobody else will: of nodes that are gone or out of service, ended before they had a node, or
+long finished.
 
 ``decide`` is pure. Source: upstream's ``podgc/gc_controller.go``.
 """
@@ -16,21 +17,33 @@ from kubette.controllers.writes import Action, Delete, Patch
 
 Obj = dict[str, Any]
 
+_OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
 
-def decide(pods: Iterable[Obj], gone: Collection[str], keep: int, now: str) -> list[Action]:
-    """``gone``: names of nodes that no longer exist; ``keep``: finished pods to keep, the youngest."""
+
+def decide(
+    pods: Iterable[Obj], gone: Collection[str], keep: int, now: str, out_of_service: Collection[str] = ()
+) -> list[Action]:
+    """``gone``: names of nodes that no longer exist; ``keep``: finished pods to keep, the youngest;
+    ``out_of_service``: nodes on which nothing runs any more, as somebody has said by a taint."""
     pods = list(pods)
     out: list[Action] = []
     for pod in pods:
         node = pod["spec"].get("nodeName") or ""
         if node in gone:
             out += [*_failed(pod, now), Delete(kind("pods"), pod, grace_seconds=0)]
-        elif not node and meta.deleting(pod):
+        elif meta.deleting(pod) and (not node or node in out_of_service):
             out.append(Delete(kind("pods"), pod, grace_seconds=0))
     finished = [p for p in pods if podlib.terminal(p) and (p["spec"].get("nodeName") or "") not in gone]
     finished.sort(key=lambda p: str(p["metadata"].get("creationTimestamp", "")))
     out += [Delete(kind("pods"), p) for p in finished[: max(0, len(finished) - keep)] if not meta.deleting(p)]
     return out
+
+
+def shut_down(node: Obj) -> bool:
+    """Somebody vouches that the node is off: https://kubernetes.io/docs/concepts/cluster-administration/node-shutdown/."""
+    ready = meta.condition(node, "Ready") or {}
+    taints = (node.get("spec") or {}).get("taints") or ()
+    return ready.get("status") != "True" and any(t.get("key") == _OUT_OF_SERVICE for t in taints)
 
 
 def _failed(pod: Obj, now: str) -> list[Action]:
@@ -70,7 +83,8 @@ class PodGc(Controller[str]):
         old = [name for name, since in self._missing.items() if now - since >= period]
         gone = {name for name in old if await self._is_gone(name)}
         at = meta.format_time(self.cluster.now())
-        await self.carry_out(decide(self.pods.items.values(), gone, self.config.terminated_pods, at))
+        off = {meta.name(node) for node in self.nodes.items.values() if shut_down(node)}
+        await self.carry_out(decide(self.pods.items.values(), gone, self.config.terminated_pods, at, off))
         return period
 
     async def _is_gone(self, name: str) -> bool:
