@@ -411,6 +411,7 @@ class PodWorker:
         await self._reporter.flush()
         self._prober.close()
         await podsetup.remove_sandbox(shared, self.uid)
+        self._released = True  # before the API, and by it the scheduler, hears that there is room
         await self._reporter.delete()
         await podsetup.remove_files(shared, self.pod)
         self.finished = True
