@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -124,15 +125,44 @@ async def test_a_node_that_is_away(cluster: tuple[Api, Agent]) -> None:
 
 async def test_proxy_to_a_pod(cluster: tuple[Api, Agent]) -> None:
     api, _ = cluster
+    big = b"x" * (4 << 20)  # more than an object may be
 
-    async def echo(request: web.BaseRequest) -> web.Response:
-        return web.Response(text=f"{request.method} {request.raw_path} {(await request.read()).decode()}")
+    async def echo(request: web.BaseRequest) -> web.StreamResponse:
+        body = await request.content.read()
+        if request.path == "/page":
+            return web.Response(text='<a href="/next">n</a><a href="near">', content_type="text/html")
+        if request.path == "/moved":
+            return web.Response(status=302, headers={"Location": f"http://{request.host}/login"})
+        if request.path == "/headers":
+            names = ("Authorization", "Accept-Encoding", "X-Forwarded-Uri", "X-Forwarded-Host")
+            return web.json_response({n: request.headers[n] for n in names if n in request.headers})
+        text = body.decode() if len(body) < 1000 else str(len(body))
+        return web.Response(text=f"{request.method} {request.raw_path} {text}")
 
     listener = await asyncio.get_running_loop().create_server(web.Server(echo), "127.0.0.1", 0)
     port = listener.sockets[0].getsockname()[1]
     pod = await api.ok("GET", f"{NS}/pods/p")
     pod["status"] = {"phase": "Running", "podIP": "127.0.0.1"}
     await api.ok("PUT", f"{NS}/pods/p/status", pod)
-    assert await api.ok("GET", f"{NS}/pods/p:{port}/proxy/a/b?x=1") == b"GET /a/b?x=1 "
-    assert await api.ok("POST", f"{NS}/pods/p:{port}/proxy/", {"k": 1}) == b'POST / {"k":1}'
+    through = f"{NS}/pods/p:{port}/proxy"
+    assert await api.ok("GET", f"{through}/a/b?x=1") == b"GET /a/b?x=1 "
+    assert await api.ok("GET", f"{through}/a%2Fb/%20c//d/") == b"GET /a%2Fb/%20c//d/ "
+    assert await api.ok("POST", f"{through}/", {"k": 1}) == b'POST / {"k":1}'
+    for method in ("DELETE", "OPTIONS", "PATCH", "POST", "PUT"):
+        assert await api.ok(method, f"{through}?method={method}") == f"{method} /?method={method} ".encode()
+    async with api.session.post(api.url + f"{through}/big", data=io.BytesIO(big)) as response:
+        assert await response.text() == f"POST /big {len(big)}"
+    for method in ("GET", "HEAD"):
+        async with api.session.request(method, api.url + f"{through}?q=1", allow_redirects=False) as response:
+            assert (response.status, response.headers["Location"]) == (301, f"{through}/?q=1")
+    async with api.session.head(api.url + f"{through}/a") as response:
+        assert response.status == 200 and response.headers["Content-Length"] == "8"
+    assert await api.ok("GET", f"{through}/page") == f'<a href="{through}/next">n</a><a href="near">'.encode()
+    async with api.session.get(api.url + f"{through}/moved", allow_redirects=False) as response:
+        assert (response.status, response.headers["Location"]) == (302, f"{through}/login")
+    async with api.session.get(api.url + f"{through}/headers", headers={"Accept": "text/html"}) as response:
+        host = api.url.partition("//")[2]
+        assert await response.json() == {"X-Forwarded-Uri": f"{through}/headers", "X-Forwarded-Host": host}
     listener.close()
+    status, error = await api.call("GET", f"{NS}/pods/p:1/proxy/")
+    assert status == 503 and error["message"].startswith("error trying to reach service: ")

@@ -12,7 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from kubette.api.errors import ApiError, BadRequest, Forbidden, InternalError, NotFound, Unauthorized
-from kubette.apiserver import authn, codec, info, request, streams
+from kubette.apiserver import authn, codec, info, proxying, request, streams
 from kubette.apiserver.authn import ANONYMOUS, User
 from kubette.apiserver.config import ServerConfig
 from kubette.apiserver.objects import Objects
@@ -50,7 +50,7 @@ _STREAMS: dict[str, _Handler] = {
     "exec": streams.exec_,
     "attach": streams.attach,
     "portforward": streams.port_forward,
-    "proxy": streams.proxy,
+    "proxy": proxying.proxy,
 }
 _STREAM_VERBS = {True: ("get",), False: ("get", "create")}  # of logs, of sessions
 

@@ -1,24 +1,21 @@
-"""Requests that another process answers: logs, exec, attach, port-forward, and the proxy subresources.
+"""Requests that the agent of a pod's node answers: logs, exec, attach, port-forward.
 
-The first four go to the agent of the pod's node (its API on 10250, the API server's own client certificate);
-``proxy`` goes to the pod, a ready endpoint of the service, or the node. Upgrades are spliced as raw bytes,
-everything else is streamed. Paths and parameters are the kubelet's.
+They go to its API on 10250 with the API server's own client certificate. Upgrades are spliced as raw bytes, logs are
+streamed. Paths and parameters are the kubelet's.
 """
 
 from __future__ import annotations
 
-import random
 import ssl
+from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import aiohttp
 import orjson
 from aiohttp import web
-from multidict import CIMultiDict
-from yarl import URL
 
-from kubette.api.errors import ApiError, BadRequest, InternalError, NotFound, ServiceUnavailable, not_found
+from kubette.api.errors import ApiError, BadRequest, InternalError, NotFound, not_found
 from kubette.apiserver.config import ServerConfig
 from kubette.apiserver.splice import UpstreamError, splice
 
@@ -28,10 +25,6 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 _LOG_PARAMS = ("follow", "previous", "sinceSeconds", "sinceTime", "timestamps", "tailLines", "limitBytes", "stream")
 _UPGRADE_HEADERS = frozenset({"connection", "upgrade", "x-stream-protocol-version", "content-length"})
-_HOP = frozenset({
-    "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailers",
-    "transfer-encoding", "upgrade", "host", "authorization", "content-length",
-})  # fmt: skip
 
 
 class NodeClient:
@@ -75,15 +68,15 @@ async def log(call: Call) -> web.StreamResponse:
     container = _container(call, pod)
     if not (pod.get("spec") or {}).get("nodeName"):
         return web.Response(text="", headers={"Content-Type": "text/plain"})
-    host, port = _agent(call, pod["spec"]["nodeName"])
+    host, port = agent_of(call, pod["spec"]["nodeName"])
     info = call.info
     query = [(name, info.param(name)) for name in _LOG_PARAMS if name in info.query]
-    url = f"https://{_bracketed(host)}:{port}/containerLogs/{info.namespace}/{info.name}/{container}?{urlencode(query)}"
+    url = f"https://{bracketed(host)}:{port}/containerLogs/{info.namespace}/{info.name}/{container}?{urlencode(query)}"
     try:
         async with call.app.nodes.session.get(url, ssl=call.app.nodes.tls) as answer:
             if answer.status != 200:
                 raise _refusal(answer.status, await answer.text())
-            return await _relay(call, answer, {"Content-Type": "text/plain"})
+            return await relay(call, answer, {"Content-Type": "text/plain"})
     except aiohttp.ClientConnectionError as e:
         raise InternalError(f"Get {url!r}: {e}", code=500) from e
 
@@ -130,13 +123,14 @@ async def _upgrade(call: Call, host: str, port: int, path: str, query: list[tupl
     target = path + ("?" + urlencode(query) if query else "")
     try:
         return await splice(
-            call.request, host, port, target, _upgrade_headers(call, f"{_bracketed(host)}:{port}"), call.app.nodes.tls
+            call.request, host, port, target, upgrade_headers(call, f"{bracketed(host)}:{port}"), call.app.nodes.tls
         )
     except UpstreamError as e:
         raise InternalError(f"error dialing backend: {e}") from e
 
 
-def _upgrade_headers(call: Call, host: str) -> list[tuple[str, str]]:
+def upgrade_headers(call: Call, host: str) -> list[tuple[str, str]]:
+    """Those that make an upgrade; no others go to a node."""
     out = [("Host", host)]
     for name, value in call.request.headers.items():
         if name.lower() in _UPGRADE_HEADERS or name.lower().startswith("sec-websocket-"):
@@ -145,10 +139,11 @@ def _upgrade_headers(call: Call, host: str) -> list[tuple[str, str]]:
 
 
 def _pod(call: Call) -> Object:
-    return _object(call, "pods", call.info.name)
+    return stored(call, "pods", call.info.name)
 
 
-def _object(call: Call, resource: str, name: str) -> Object:
+def stored(call: Call, resource: str, name: str) -> Object:
+    """An object of the request's namespace, as it is now. Raises NotFound."""
     namespace = call.info.namespace if resource != "nodes" else ""
     entry = call.app.objects.store.get(resource, namespace, name)
     if entry is None:
@@ -184,12 +179,12 @@ def _scheduled(call: Call, pod: Object) -> tuple[str, int]:
     node = (pod.get("spec") or {}).get("nodeName")
     if not node:
         raise BadRequest(f"pod {call.info.name} does not have a host assigned")
-    return _agent(call, node)
+    return agent_of(call, node)
 
 
-def _agent(call: Call, name: str) -> tuple[str, int]:
+def agent_of(call: Call, name: str) -> tuple[str, int]:
     """Address and port of a node's API."""
-    node = _object(call, "nodes", name)
+    node = stored(call, "nodes", name)
     status = node.get("status") or {}
     port = ((status.get("daemonEndpoints") or {}).get("kubeletEndpoint") or {}).get("Port")
     for wanted in ("InternalIP", "ExternalIP", "Hostname"):
@@ -209,15 +204,21 @@ def _refusal(status: int, text: str) -> ApiError:
     return InternalError(text or f"the node answered {status}", code=status if status >= 400 else 500)
 
 
-async def _relay(call: Call, answer: aiohttp.ClientResponse, headers: dict[str, str]) -> web.StreamResponse:
+async def relay(
+    call: Call,
+    answer: aiohttp.ClientResponse,
+    headers: Mapping[str, str],
+    content: AsyncIterator[bytes] | None = None,
+) -> web.StreamResponse:
+    """Pass an answer on as it comes; ``content``: in place of its own body."""
     response = web.StreamResponse(status=answer.status, headers=headers)
-    if answer.content_length is None:
+    if answer.content_length is None or content is not None:
         response.enable_chunked_encoding()
     else:
         response.content_length = answer.content_length
     await response.prepare(call.request)
     try:
-        async for part in answer.content.iter_any():
+        async for part in content or answer.content.iter_any():
             await response.write(part)
         await response.write_eof()
     except ConnectionResetError:
@@ -227,104 +228,6 @@ async def _relay(call: Call, answer: aiohttp.ClientResponse, headers: dict[str, 
     return response
 
 
-# ---- proxy
-
-
-async def proxy(call: Call) -> web.StreamResponse:
-    """``/proxy/…`` of a pod, service or node: the request is passed on."""
-    scheme, name, port = _split(call.info.name)
-    plural = call.kind.plural
-    if plural == "nodes":
-        host, number = _agent(call, name)
-        scheme = "https"
-        if port:
-            number = int(port) if port.isdigit() else number
-    elif plural == "pods":
-        host, number = _pod_target(call, name, port)
-    else:
-        host, number = _service_target(call, name, port)
-    target = quote(call.info.rest or "/", safe="/:@!$&'()*+,;=~-._%")
-    if call.info.raw_query:
-        target += "?" + call.info.raw_query
-    tls = call.app.nodes.tls if plural == "nodes" else _unverified() if scheme == "https" else None
-    if "upgrade" in call.request.headers.get("Connection", "").lower():
-        try:
-            return await splice(
-                call.request, host, number, target, _upgrade_headers(call, f"{_bracketed(host)}:{number}"), tls
-            )
-        except UpstreamError as e:
-            raise ServiceUnavailable(str(e)) from e
-    headers = [(k, v) for k, v in call.request.headers.items() if k.lower() not in _HOP]
-    url = f"{scheme or 'http'}://{_bracketed(host)}:{number}{target}"
-    body = await call.body()
-    session = call.app.nodes.session
-    try:
-        async with session.request(
-            call.request.method, URL(url, encoded=True), headers=CIMultiDict(headers), data=body or None,
-            ssl=tls if tls is not None else True, allow_redirects=False,
-        ) as answer:  # fmt: skip
-            kept = {k: v for k, v in answer.headers.items() if k.lower() not in _HOP}
-            return await _relay(call, answer, kept)
-    except aiohttp.ClientConnectionError as e:
-        raise ServiceUnavailable(f"error trying to reach service: {e}") from e
-
-
-def _split(name: str) -> tuple[str, str, str]:
-    """``[scheme:]name[:port]``"""
-    parts = name.split(":")
-    if len(parts) == 1:
-        return "", parts[0], ""
-    if len(parts) == 2:
-        return "", parts[0], parts[1]
-    if len(parts) == 3 and parts[0] in ("", "http", "https"):
-        return parts[0], parts[1], parts[2]
-    raise BadRequest(f'invalid proxy request "{name}"')
-
-
-def _pod_target(call: Call, name: str, port: str) -> tuple[str, int]:
-    pod = _object(call, "pods", name)
-    address = (pod.get("status") or {}).get("podIP")
-    if not address:
-        raise BadRequest("address not allowed")
-    ports = [p for c in (pod.get("spec") or {}).get("containers") or () for p in c.get("ports") or ()]
-    if port.isdigit():
-        return str(address), int(port)
-    for candidate in ports:
-        if not port or candidate.get("name") == port:
-            return str(address), int(candidate["containerPort"])
-    return str(address), 80
-
-
-def _service_target(call: Call, name: str, port: str) -> tuple[str, int]:
-    service = _object(call, "services", name)
-    ports = (service.get("spec") or {}).get("ports") or []
-    if not port and len(ports) == 1:
-        chosen: Object | None = ports[0]
-    else:
-        chosen = next((p for p in ports if port in (p.get("name"), str(p.get("port")))), None)
-    if chosen is None:
-        raise ServiceUnavailable(f'no service port "{port}" found for service "{name}"')
-    entry = call.app.objects.store.get("endpoints", call.info.namespace, name)
-    subsets = (orjson.loads(entry.value).get("subsets") or ()) if entry else ()
-    found = [
-        (a["ip"], int(p["port"]))
-        for subset in subsets
-        for a in subset.get("addresses") or ()
-        for p in subset.get("ports") or ()
-        if (p.get("name") or "") == (chosen.get("name") or "")
-    ]
-    if not found:
-        raise ServiceUnavailable(f'no endpoints available for service "{name}"')
-    return random.choice(found)
-
-
-def _bracketed(host: str) -> str:
+def bracketed(host: str) -> str:
+    """The host as URLs have it."""
     return f"[{host}]" if ":" in host else host
-
-
-def _unverified() -> ssl.SSLContext:
-    """For ``https:`` pods and services: upstream does not verify those either."""
-    tls = ssl.create_default_context()
-    tls.check_hostname = False
-    tls.verify_mode = ssl.CERT_NONE
-    return tls

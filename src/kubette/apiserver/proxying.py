@@ -1,0 +1,166 @@
+"""The ``proxy`` subresources: a request is passed on to a pod, a ready endpoint of a service, or a node.
+
+Upgrades are spliced as raw bytes, everything else is streamed both ways. As upstream: a GET without a path is sent to
+the one with a slash, and pages are changed so that their links lead back through here (``rewriting``).
+"""
+
+from __future__ import annotations
+
+import random
+import ssl
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+import aiohttp
+import orjson
+from aiohttp import web
+from multidict import CIMultiDict
+from yarl import URL
+
+from kubette.api.errors import BadRequest, ServiceUnavailable
+from kubette.apiserver.rewriting import Rewriting, cut
+from kubette.apiserver.splice import UpstreamError, splice
+from kubette.apiserver.streams import Object, agent_of, bracketed, relay, stored, upgrade_headers
+
+if TYPE_CHECKING:
+    from kubette.apiserver.verbs.base import Call
+
+_HOP = frozenset({
+    "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailers",
+    "transfer-encoding", "upgrade", "host", "authorization", "content-length", "expect",
+})  # fmt: skip
+_NOT_OURS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")  # what aiohttp would say in the client's place
+
+
+async def proxy(call: Call) -> web.StreamResponse:
+    """``/proxy/…`` of a pod, service or node."""
+    request, info = call.request, call.info
+    scheme, name, port = _split(info.name)
+    plural = call.kind.plural
+    if plural == "nodes":
+        host, number = agent_of(call, name)
+        scheme = "https"
+        if port:
+            number = int(port) if port.isdigit() else number
+    elif plural == "pods":
+        host, number = _pod_target(call, name, port)
+    else:
+        host, number = _service_target(call, name, port)
+    target = f"{bracketed(host)}:{number}"
+    prefix, path = _parts(request.raw_path.partition("?")[0], call.kind.namespaced)
+    query = f"?{info.raw_query}" if info.raw_query else ""
+    tls = call.app.nodes.tls if plural == "nodes" else _unverified() if scheme == "https" else None
+    if "upgrade" in request.headers.get("Connection", "").lower():
+        try:
+            headers = upgrade_headers(call, target)
+            return await splice(request, host, number, (path or "/") + query, headers, tls)
+        except UpstreamError as e:
+            raise ServiceUnavailable(str(e)) from e
+    if not path and request.method in ("GET", "HEAD"):
+        return web.Response(status=301, headers={"Location": f"{prefix}/{query}"})
+    url = f"{scheme or 'http'}://{target}{path or '/'}{query}"
+    try:
+        async with call.app.nodes.session.request(
+            request.method, URL(url, encoded=True), headers=_headers(request, prefix + path),
+            data=request.content if request.body_exists else None, skip_auto_headers=_NOT_OURS,
+            ssl=tls if tls is not None else True, allow_redirects=False,
+        ) as answer:  # fmt: skip
+            return await _answer(call, answer, Rewriting(prefix, target, request.host))
+    except aiohttp.ClientError as e:
+        raise ServiceUnavailable(f"error trying to reach service: {e}") from e
+
+
+def _parts(raw_path: str, namespaced: bool) -> tuple[str, str]:
+    """The proxy's own path and what follows it, which may be nothing; as they were sent."""
+    parts = raw_path.split("/")
+    own = 8 if namespaced else 6  # "", api, v1[, namespaces, NAME], pods, NAME, proxy
+    return "/".join(parts[:own]), "".join(f"/{part}" for part in parts[own:])
+
+
+def _headers(request: web.BaseRequest, path: str) -> CIMultiDict[str]:
+    """The client's, without its credentials for us, and what upstream adds."""
+    out = CIMultiDict((k, v) for k, v in request.headers.items() if k.lower() not in _HOP)
+    if "Content-Length" in request.headers:
+        out["Content-Length"] = request.headers["Content-Length"]
+    if "text/html" in out.get("Accept", ""):
+        out.popall("Accept-Encoding", None)  # or its links could not be read
+    forwarded = [*out.popall("X-Forwarded-For", []), request.remote or ""]
+    out["X-Forwarded-For"] = ", ".join(filter(None, forwarded))
+    out["X-Forwarded-Uri"], out["X-Forwarded-Host"], out["X-Forwarded-Proto"] = path, request.host, request.scheme
+    return out
+
+
+async def _answer(call: Call, answer: aiohttp.ClientResponse, rewriting: Rewriting) -> web.StreamResponse:
+    headers = CIMultiDict((k, v) for k, v in answer.headers.items() if k.lower() not in _HOP)
+    if location := headers.get("Location"):
+        headers["Location"] = rewriting.url(location)
+    html = answer.content_type == "text/html" and "Content-Encoding" not in headers and call.request.method != "HEAD"
+    return await relay(call, answer, headers, _rewritten(answer.content, rewriting) if html else None)
+
+
+async def _rewritten(content: aiohttp.StreamReader, rewriting: Rewriting) -> AsyncIterator[bytes]:
+    rest = b""
+    async for part in content.iter_any():
+        rest += part
+        end = cut(rest)
+        if end:
+            yield rewriting.html(rest[:end])
+            rest = rest[end:]
+    yield rewriting.html(rest)
+
+
+def _split(name: str) -> tuple[str, str, str]:
+    """``[scheme:]name[:port]``"""
+    parts = name.split(":")
+    if len(parts) == 1:
+        return "", parts[0], ""
+    if len(parts) == 2:
+        return "", parts[0], parts[1]
+    if len(parts) == 3 and parts[0] in ("", "http", "https"):
+        return parts[0], parts[1], parts[2]
+    raise BadRequest(f'invalid proxy request "{name}"')
+
+
+def _pod_target(call: Call, name: str, port: str) -> tuple[str, int]:
+    pod = stored(call, "pods", name)
+    address = (pod.get("status") or {}).get("podIP")
+    if not address:
+        raise BadRequest("address not allowed")
+    ports = [p for c in (pod.get("spec") or {}).get("containers") or () for p in c.get("ports") or ()]
+    if port.isdigit():
+        return str(address), int(port)
+    for candidate in ports:
+        if not port or candidate.get("name") == port:
+            return str(address), int(candidate["containerPort"])
+    return str(address), 80
+
+
+def _service_target(call: Call, name: str, port: str) -> tuple[str, int]:
+    service = stored(call, "services", name)
+    ports = (service.get("spec") or {}).get("ports") or []
+    if not port and len(ports) == 1:
+        chosen: Object | None = ports[0]
+    else:
+        chosen = next((p for p in ports if port in (p.get("name"), str(p.get("port")))), None)
+    if chosen is None:
+        raise ServiceUnavailable(f'no service port "{port}" found for service "{name}"')
+    entry = call.app.objects.store.get("endpoints", call.info.namespace, name)
+    subsets = (orjson.loads(entry.value).get("subsets") or ()) if entry else ()
+    found = [
+        (a["ip"], int(p["port"]))
+        for subset in subsets
+        for a in subset.get("addresses") or ()
+        for p in subset.get("ports") or ()
+        if (p.get("name") or "") == (chosen.get("name") or "")
+    ]
+    if not found:
+        raise ServiceUnavailable(f'no endpoints available for service "{name}"')
+    return random.choice(found)
+
+
+def _unverified() -> ssl.SSLContext:
+    """For ``https:`` pods and services: upstream does not verify those either."""
+    tls = ssl.create_default_context()
+    tls.check_hostname = False
+    tls.verify_mode = ssl.CERT_NONE
+    return tls
