@@ -135,6 +135,11 @@ def test_types_change_and_ports_follow(world):
     made = world.update("services", made)
     assert not {"clusterIP", "clusterIPs", "ipFamilies", "internalTrafficPolicy"} & made["spec"].keys()
     world.create("services", service("next", clusterIP=ip))
+    other = world.create("services", service("other"))
+    for field in ("clusterIP", "clusterIPs"):  # a client that takes the address away itself
+        del other["spec"][field]
+    other["spec"] |= {"type": "ExternalName", "externalName": "example.com"}
+    assert not {"clusterIP", "ipFamilies", "ipFamilyPolicy"} & world.update("services", other)["spec"].keys()
 
 
 def test_a_load_balancer_with_local_policy_has_a_health_check_port(world):

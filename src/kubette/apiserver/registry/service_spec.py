@@ -116,7 +116,9 @@ def _uses_node_ports(spec: Object) -> bool:
 def drop_type_dependent(spec: Object, old: Object) -> None:
     """A type that changed takes its fields along, unless the client changed those too."""
     if needs_cluster_ip(old) and not needs_cluster_ip(spec):
-        _drop_same(spec, old, ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"))
+        _drop_same(spec, old, ("clusterIP", "clusterIPs"))
+        _drop_same(spec, old, ("ipFamilies",))
+        _drop_same(spec, old, ("ipFamilyPolicy",))
     if needs_node_port(old) and not needs_node_port(spec):
         before = [p.get("nodePort") for p in old.get("ports") or ()]
         now = [p.get("nodePort") for p in spec.get("ports") or ()]
@@ -135,7 +137,7 @@ def drop_type_dependent(spec: Object, old: Object) -> None:
 
 
 def _drop_same(spec: Object, old: Object, fields: Iterable[str]) -> None:
-    """Drop those of ``fields`` if none of them changed (families follow the addresses)."""
+    """Drop ``fields`` if the first of them, which leads the others, is as it was."""
     first = next(iter(fields))
     if spec.get(first) == old.get(first):
         for field in fields:
