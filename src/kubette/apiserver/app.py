@@ -56,7 +56,7 @@ _STREAM_VERBS = {True: ("get",), False: ("get", "create")}  # of logs, of sessio
 
 
 class App:
-    """What requests share. ``failure``: why the server is not healthy."""
+    """What requests share."""
 
     def __init__(self, config: ServerConfig, store: Store) -> None:
         self.config = config
@@ -64,7 +64,6 @@ class App:
         self.tokens = Tokens(config.sa_signing_key, config.issuer, self.objects.uid)
         self.authorizer = Authorizer(store)
         self.nodes = streams.NodeClient(config)
-        self.failure: str | None = None
 
     async def handle(self, req: web.BaseRequest) -> web.StreamResponse:
         """The one entry point of the HTTP server."""

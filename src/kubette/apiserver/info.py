@@ -73,8 +73,8 @@ def version() -> dict[str, Any]:
 def _health(call: Call, parts: list[str]) -> web.Response:
     if len(parts) > 1 and "/".join(parts[1:]) not in _CHECKS:
         raise page_not_found()
-    if call.app.failure is not None:
-        text = f"[-]datastore failed: {call.app.failure}\n{parts[0]} check failed\n"
+    if (failure := call.app.objects.store.failure) is not None and parts[1:] in ([], ["datastore"]):
+        text = f"[-]datastore failed: {failure}\n{parts[0]} check failed\n"
         return web.Response(text=text, status=500)
     if "verbose" in call.info.query:
         text = "".join(f"[+]{name} ok\n" for name in _CHECKS) + f"{parts[0]} check passed\n"

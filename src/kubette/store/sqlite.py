@@ -7,6 +7,7 @@ and power loss. Many concurrent writes share one fsync (group commit). Nothing h
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import queue
 import sqlite3
@@ -17,6 +18,7 @@ from pathlib import Path
 from kubette.store.log import Record, StoreError
 
 _BATCH = 2000
+_LOCK_SECONDS = 2.0  # a server that is just ending lets go of the file within this
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS log (
   rev INTEGER PRIMARY KEY, resource TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL,
@@ -34,23 +36,30 @@ class SqliteLog:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             # For its owner alone: there are Secrets in it. What SQLite writes beside it is like it.
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            # (Only ever made here, not opened: to close a file gives up SQLite's locks on it.)
+            with contextlib.suppress(FileExistsError):
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            self._db = sqlite3.connect(path, timeout=_LOCK_SECONDS, isolation_level=None, check_same_thread=False)
+            # Two servers on one file would each write over what the other has in memory.
+            self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.execute("PRAGMA cache_size=-1024")
             self._db.execute(_SCHEMA)
         except (OSError, sqlite3.Error) as e:
-            raise StoreError(f"{path}: {e}") from e
+            raise self._error(e) from e
         # A refused batch ends an epoch: what was appended in it may build on what was refused.
         self._epoch = 0
         self._queue: queue.SimpleQueue[tuple[int, Record] | list[int] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
 
     def load(self) -> Iterator[Record]:
-        rows = self._db.execute("SELECT rev,resource,namespace,name,value,deleted,prev FROM log ORDER BY rev")
-        for rev, resource, namespace, name, value, deleted, prev in rows:
-            yield Record(rev, (resource, namespace, name), value, bool(deleted), prev)
+        try:
+            rows = self._db.execute("SELECT rev,resource,namespace,name,value,deleted,prev FROM log ORDER BY rev")
+            for rev, resource, namespace, name, value, deleted, prev in rows:
+                yield Record(rev, (resource, namespace, name), value, bool(deleted), prev)
+        except sqlite3.Error as e:
+            raise self._error(e) from e
 
     def start(self, done: _Done) -> None:
         loop = asyncio.get_running_loop()
@@ -127,7 +136,11 @@ class SqliteLog:
                     self._db.execute("ROLLBACK")
                 raise
         except sqlite3.Error as e:
-            error = StoreError(f"{self._path}: {e}")
+            error = self._error(e)
             error.__cause__ = e
             return error
         return None
+
+    def _error(self, cause: Exception) -> StoreError:
+        code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
+        return StoreError(f"{self._path}: {'another process has it open' if code == sqlite3.SQLITE_BUSY else cause}")

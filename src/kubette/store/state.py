@@ -83,6 +83,7 @@ class Store:
         self._head_rev = 0
         self.rev = 0  # committed
         self.floor = 0  # compacted up to here
+        self.failure: str | None = None  # why the last write was refused
 
     async def start(self) -> None:
         """Load the log and begin to write. History before the start is not kept for watches."""
@@ -197,6 +198,7 @@ class Store:
         return waiter
 
     def _committed(self, batch: Sequence[Record], error: Exception | None) -> None:
+        self.failure = str(error) if error is not None else None
         if error is not None:
             self._refused(error)
             return

@@ -1,0 +1,91 @@
+"""What a disk and other people do to the datastore: a clear error, and nothing acknowledged that is not there."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kubette.store import SqliteLog, Store, StoreError
+
+KEY = ("pods", "default", "a")
+
+
+async def filled(path: Path) -> int:
+    store = Store(SqliteLog(path))
+    await store.start()
+    for n in range(200):
+        await store.put(("pods", "default", f"p{n}"), lambda rev: b"x" * 2000)
+    store.close()
+    return store.rev
+
+
+async def test_one_process_has_it(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    store = Store(SqliteLog(path))
+    await store.start()
+    await store.put(KEY, lambda rev: b"1")
+    other = "import sys; from pathlib import Path; from kubette.store import SqliteLog; SqliteLog(Path(sys.argv[1]))"
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    second = subprocess.run([sys.executable, "-c", other, str(path)], env=env, capture_output=True, text=True)
+    assert second.returncode and f"StoreError: {path}: another process has it open" in second.stderr
+    assert await store.put(KEY, lambda rev: b"2") == 2
+    store.close()
+    SqliteLog(path).close()
+
+
+@pytest.mark.parametrize("damage", ["overwritten", "cut short", "something else"])
+async def test_a_damaged_file_is_named(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "state.db"
+    await filled(path)
+    data = path.read_bytes()
+    path.write_bytes({
+        "overwritten": data[:20_000] + b"\xa5" * 20_000 + data[40_000:], "cut short": data[: len(data) // 2],
+        "something else": b"garbage " * 10_000,
+    }[damage])  # fmt: skip
+    with pytest.raises(StoreError, match=f"{path}: .*(malformed|not a database)"):
+        await Store(SqliteLog(path)).start()
+
+
+_ON_A_SMALL_DISK = """
+import asyncio, resource, sys
+from pathlib import Path
+from kubette.store import SqliteLog, Store, StoreError
+async def main():
+    store = Store(SqliteLog(Path(sys.argv[1])))
+    await store.start()
+    async def write(n):
+        try:
+            await store.put(("pods", "default", f"p{n}"), lambda rev: b"x" * 5000)
+        except StoreError:
+            return 1
+        print(n, flush=True)
+        return 0
+    resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, resource.RLIM_INFINITY))
+    refused = sum([sum(await asyncio.gather(*(write(10 * i + j) for j in range(10)))) for i in range(30)])
+    assert refused > 100, refused
+    failure = store.failure
+    assert failure and sys.argv[1] in failure, failure
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    assert await write(1000) == 0, "there is room again"
+    assert store.failure is None
+    assert all(store.get("pods", "default", f"p{n}") == store.head("pods", "default", f"p{n}") for n in range(300))
+    store.close()
+asyncio.run(main())
+"""
+
+
+async def test_a_full_disk_refuses_and_acknowledges_nothing_that_is_lost(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    ran = subprocess.run([sys.executable, "-c", _ON_A_SMALL_DISK, str(path)], env=env, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    store = Store(SqliteLog(path))
+    await store.start()
+    acknowledged = {f"p{n}" for n in ran.stdout.split()}
+    assert {name for (_, name), _ in store.items("pods")} == acknowledged
+    assert 10 < len(acknowledged) < 200
+    store.close()
