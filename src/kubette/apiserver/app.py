@@ -18,6 +18,7 @@ from kubette.apiserver.config import ServerConfig
 from kubette.apiserver.objects import Objects
 from kubette.apiserver.rbac import Attributes, Authorizer
 from kubette.apiserver.request import RequestInfo
+from kubette.apiserver.splice import Spliced
 from kubette.apiserver.tokens import Tokens
 from kubette.apiserver.verbs import connect, create, delete, get, patch, scale, update, watch
 from kubette.apiserver.verbs import list as list_verb
@@ -83,7 +84,7 @@ class App:
         except RecursionError:
             return _failed(req, BadRequest("exceeded max depth"))
         except ConnectionResetError:
-            raise
+            return Spliced()  # the client has gone: there is nobody to answer
         except Exception:
             _log.exception("%s %s", req.method, req.raw_path)
             return _failed(req, InternalError("Internal error occurred: see the server's log"))

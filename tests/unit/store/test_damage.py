@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -23,14 +24,18 @@ async def filled(path: Path) -> int:
     return store.rev
 
 
+def child(code: str, path: Path) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    return subprocess.run([sys.executable, "-c", code, str(path)], env=env, capture_output=True, text=True)
+
+
 async def test_one_process_has_it(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     store = Store(SqliteLog(path))
     await store.start()
     await store.put(KEY, lambda rev: b"1")
     other = "import sys; from pathlib import Path; from kubette.store import SqliteLog; SqliteLog(Path(sys.argv[1]))"
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-    second = subprocess.run([sys.executable, "-c", other, str(path)], env=env, capture_output=True, text=True)
+    second = await asyncio.to_thread(child, other, path)
     assert second.returncode and f"StoreError: {path}: another process has it open" in second.stderr
     assert await store.put(KEY, lambda rev: b"2") == 2
     store.close()
@@ -80,8 +85,7 @@ asyncio.run(main())
 
 async def test_a_full_disk_refuses_and_acknowledges_nothing_that_is_lost(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-    ran = subprocess.run([sys.executable, "-c", _ON_A_SMALL_DISK, str(path)], env=env, capture_output=True, text=True)
+    ran = await asyncio.to_thread(child, _ON_A_SMALL_DISK, path)
     assert ran.returncode == 0, ran.stderr
     store = Store(SqliteLog(path))
     await store.start()
