@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import socket
 from pathlib import Path
 
 #: Programs that do the same job, as a user would have them installed.
@@ -20,6 +21,14 @@ def describe() -> str:
         f"{model}, {os.cpu_count()} cores, {memory:.0f} GiB, "
         f"Linux {platform.release()}, Python {platform.python_version()}"
     )
+
+
+def free_port() -> int:
+    """A TCP port of loopback that nobody has."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    return port
 
 
 def peers() -> list[str]:
