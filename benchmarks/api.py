@@ -30,7 +30,7 @@ CLIENTS = 2  # processes
 CONFIGMAPS = "/api/v1/namespaces/default/configmaps"
 CREATED = "/api/v1/namespaces/kube-public/configmaps"
 #: name → (connections of each client, target a second)
-WORK = {"GET": (8, 20_000), "create": (64, 4_000), f"LIST of {OBJECTS:,}": (2, 400)}
+WORK = {"GET": (8, 20_000), "create": (16, 4_000), f"LIST of {OBJECTS:,}": (2, 400)}
 
 
 def pki(root: Path) -> Pki:
