@@ -48,6 +48,22 @@ def test_exec(with_kubectl: LocalCluster, namespace: str, pod: str) -> None:
     assert echoed.stdout == text
 
 
+def test_debug(two_nodes: LocalCluster, namespace: str) -> None:
+    """An ephemeral container that sees the processes of its target; kubectl 1.20 has no such command."""
+    two_nodes.kubectl("run", "-n", namespace, "kubia", "--image=luksa/kubia", "--restart=Never")
+    two_nodes.kubectl("wait", "-n", namespace, "--for=condition=Ready", "pod/kubia", "--timeout=30s")
+    look = ("--image=luksa/kubia", "--target=kubia", "--profile=general", "-c", "look")
+    command = ("sh", "-c", "tr '\\0' ' ' < /proc/1/cmdline; exit 3")
+    two_nodes.kubectl("debug", "-n", namespace, "kubia", *look, "--", *command)
+
+    def ended() -> bool:
+        path = "{.status.ephemeralContainerStatuses[0].state.terminated.exitCode}"
+        return two_nodes.kubectl("get", "-n", namespace, "pod/kubia", "-o", f"jsonpath={path}") == "3"
+
+    until("the debug container has ended", ended)
+    assert "kubia.py" in two_nodes.kubectl("logs", "-n", namespace, "kubia", "-c", "look")
+
+
 def _read(fd: int, pattern: str, seconds: float = 15) -> str:
     """What comes from a terminal until ``pattern`` is in it."""
     got, deadline = "", time.monotonic() + seconds

@@ -173,6 +173,39 @@ async def test_the_hosts_secrets_are_not_there(node: Node) -> None:
     assert python[-1] == "refused" or Path(os.__file__).is_relative_to("/usr")
 
 
+async def test_containers_that_share_processes(node: Node) -> None:
+    node.sandbox = await node.runtime.create_sandbox(SandboxSpec("pod1b", "p", "default", "h", share_pid=True))
+    other = await node.run("sleep", "1234", change=lambda s: replace(s, pod_uid="pod1b", name="other"))
+    main = await node.run("sleep", "4321", change=lambda s: replace(s, pod_uid="pod1b"))
+    seen = "for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline; echo; done | grep -o '^sleep [0-9]*'"
+    assert {"1234", "4321"} <= set(await node.ask(main, seen))
+    assert {c.id for c in await node.runtime.containers()} == {other, main}
+    orphan = "(sh -c 'sleep 0.01 & echo $!' | cat); for i in 1 2 3 4 5 6 7 8 9; do sleep 0.1; done; ls /proc"
+    number, *left = await node.ask(main, orphan)
+    assert number not in left, "what loses its parent is reaped"
+    node.runtime.close()
+    node.new_agent()
+    await node.runtime.stop(main, 0)
+    assert (await node.one(other)).state is ContainerState.RUNNING
+    again = await node.run("sleep", "4322", change=lambda s: replace(s, pod_uid="pod1b", attempt=1))
+    assert {"1234", "4322"} <= set(await node.ask(again, seen))
+
+
+async def test_an_ephemeral_container_sees_the_processes_of_its_target(node: Node) -> None:
+    main = await node.run("sleep", "1234")
+    look = await node.run("sleep", "100", change=lambda s: replace(s, name="look", pid_of=main))
+    assert await node.ask(look, "tr '\\0' ' ' < /proc/1/cmdline") == ["sleep", "1234"]
+
+
+async def test_seccomp_and_a_read_only_root(node: Node) -> None:
+    profile = await node.run(
+        "sleep", "100", change=lambda s: replace(s, security=Security(seccomp="RuntimeDefault", read_only_root=True))
+    )
+    assert await node.ask(profile, "grep ^Seccomp: /proc/1/status") == ["Seccomp:", "2"]
+    denied = await node.ask(profile, "unshare -U true 2>&1; touch /usr/x 2>&1; true")
+    assert "permitted" in denied and "Read-only" in denied
+
+
 async def test_limits_and_oom(node: Node) -> None:
     def limited(s: ContainerSpec) -> ContainerSpec:
         return replace(s, resources=Resources(memory_bytes=32 << 20, pids=50))

@@ -71,6 +71,7 @@ def sandbox(pod: Obj, hostname: str) -> SandboxSpec:
         host_network=bool(spec.get("hostNetwork")),
         host_ipc=bool(spec.get("hostIPC")),
         host_pid=bool(spec.get("hostPID")),
+        share_pid=bool(spec.get("shareProcessNamespace")),
         sysctls=sysctls,
     )
 

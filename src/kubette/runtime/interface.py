@@ -33,7 +33,8 @@ class ImageFailure(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SandboxSpec:
-    """A pod's shared namespaces. ``host_*`` True means: the node's own (for network: the node's netns)."""
+    """A pod's shared namespaces. ``host_*`` True means: the node's own (for network: the node's netns);
+    ``share_pid``: its containers see each other's processes."""
 
     pod_uid: str
     pod_name: str
@@ -42,6 +43,7 @@ class SandboxSpec:
     host_network: bool = False
     host_ipc: bool = False
     host_pid: bool = False
+    share_pid: bool = False
     sysctls: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -57,6 +59,7 @@ class Sandbox:
     utsns: Path | None
     host_pid: bool = False
     created_at: float = 0
+    share_pid: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,10 +43,14 @@ def _kubia_files(root: Path) -> None:
     write_pair(root / "etc/kubia/tls.crt", root / "etc/kubia/tls.key", "kubia")
 
 
+#: Waits, and so reaps whatever is left to it as the first process of a PID namespace.
+_PAUSE = "trap 'exit 0' TERM; while :; do sleep 2147483647 & wait $!; done"
+
 TABLE: dict[str, LocalImage] = {
     "docker.io/luksa/kubia:latest": LocalImage(
         (sys.executable, "-I", "-S", str(_PACKAGE / "runtime/apps/kubia.py")), runs_kubette=False, add=_kubia_files
     ),
+    "docker.io/kubette/pause:latest": LocalImage(("/bin/sh", "-c", _PAUSE), runs_kubette=False),
     "docker.io/kubette/dns:latest": LocalImage(_KUBETTE, ("dns",)),
     "docker.io/kubette/ingress:latest": LocalImage(_KUBETTE, ("ingress",)),
 }

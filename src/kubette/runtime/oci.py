@@ -22,7 +22,7 @@ from typing import Any
 
 import orjson
 
-from kubette.runtime import cgroups, devices, kernel, records, rootfs, seccomp
+from kubette.runtime import cgroups, devices, kernel, pause, records, rootfs, seccomp
 from kubette.runtime import spec as specs
 from kubette.runtime.images import ImageStore
 from kubette.runtime.interface import (
@@ -111,7 +111,13 @@ class OciRuntime:
             (directory / "hostname").write_text(spec.hostname)
             records.write_json(
                 directory / "sandbox.json",
-                {"pod_uid": spec.pod_uid, "names": names, "host_pid": spec.host_pid, "created_at": time.time()},
+                {
+                    "pod_uid": spec.pod_uid,
+                    "names": names,
+                    "host_pid": spec.host_pid,
+                    "share_pid": spec.share_pid,
+                    "created_at": time.time(),
+                },
             )
         except OSError as e:
             self._discard_sandbox(directory)
@@ -151,6 +157,7 @@ class OciRuntime:
             paths.get("uts"),
             bool(data["host_pid"]),
             float(data.get("created_at", 0)),
+            bool(data.get("share_pid")),
         )
 
     @staticmethod
@@ -172,6 +179,7 @@ class OciRuntime:
         image = self._images.get(spec.image)
         if image is None:
             raise RuntimeFailure(f'image "{spec.image}" not found', "CreateContainerError")
+        pidns = await self._pid_namespace(spec)
         identity = secrets.token_hex(32)
         directory = self._containers_dir / identity
         directory.mkdir(mode=0o700)
@@ -193,7 +201,7 @@ class OciRuntime:
                 cgroup_namespace=self._h.is_v2,
                 min_oom_score_adj=self._min_oom,
                 devices=devices.of_host() if spec.security.privileged else (),
-                pidns=self._pid_namespace(spec),
+                pidns=pidns,
                 profile=seccomp.profile(spec.security.seccomp, specs.capabilities(spec)),
             )
             (directory / "config.json").write_bytes(orjson.dumps(config))
@@ -213,15 +221,26 @@ class OciRuntime:
         self._records[identity] = record
         return identity
 
-    def _pid_namespace(self, spec: ContainerSpec) -> Path | None:
-        """That of the container whose processes it is to see; None: one of its own."""
-        if not spec.pid_of:
+    async def _pid_namespace(self, spec: ContainerSpec) -> Path | None:
+        """That of the container whose processes it is to see, or of the pod; None: one of its own."""
+        if not spec.pid_of and not spec.sandbox.share_pid:
             return None
-        record = self._record(spec.pid_of)
+        record = self._record(spec.pid_of or await self._paused(spec.sandbox))
         self._refresh(record)
         if record.state != "running":
             raise RuntimeFailure(f"container {spec.pid_of} is not running", "CreateContainerError")
         return Path(f"/proc/{record.pid}/ns/pid")
+
+    async def _paused(self, sandbox: Sandbox) -> str:
+        """The ID of the container that holds the pod's PID namespace, made if there is none that runs."""
+        for record in [r for r in self._records.values() if r.pod_uid == sandbox.pod_uid and r.name == pause.NAME]:
+            self._refresh(record)
+            if record.state == "running":
+                return record.id
+            await self.remove(record.id)
+        identity = await self.create(pause.spec(sandbox, self._sandbox_dir / sandbox.pod_uid / "pause.log"))
+        await self.start(identity)
+        return identity
 
     def _hostname(self, pod_uid: str) -> str:
         try:
@@ -351,7 +370,7 @@ class OciRuntime:
         self._watch()
         for record in self._records.values():
             self._refresh(record)
-        return [r.container() for r in self._records.values()]
+        return [r.container() for r in self._records.values() if r.name != pause.NAME]
 
     async def get(self, container_id: str) -> Container | None:
         self._watch()
