@@ -11,9 +11,10 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import tarfile
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import aiohttp
@@ -97,6 +98,7 @@ def registry(archives: Path) -> Iterator[str]:
 @pytest.mark.parametrize(
     ("file", "name"),
     [
+        ("layout", "localhost/layout:v1"),
         ("docker.tar", "example.com/team/box:v1"),
         ("docker.tar.gz", "example.com/team/box:v1"),
         ("My_Box.oci.tar", "localhost/my-box:v1"),
@@ -122,6 +124,8 @@ async def test_files_that_are_no_image(store: ImageStore, tmp_path: Path) -> Non
     text.write_text("hello")
     for file, why in (
         (tmp_path / "none", "no such file"),
+        (tmp_path, "no file, and no directory with an index.json"),
+        (Path("/dev/zero"), "no file, and no directory with an index.json"),
         (text, "is not an image archive: it is no tar file"),
         (tar("a", "x", b""), "neither manifest.json nor index.json"),
         (tar("b", "manifest.json", b"{]"), "manifest cannot be read"),
@@ -167,13 +171,12 @@ async def test_what_the_registry_does_not_have(store: ImageStore, registry: str,
     assert caught.value.reason == "ErrImagePull"
 
 
-@pytest.fixture
-async def guarded(registry: str) -> AsyncIterator[str]:
-    """The registry behind basic authentication for user:secret."""
-    want = "Basic " + base64.b64encode(b"user:secret").decode()
+@contextlib.asynccontextmanager
+async def before(registry: str, may: Callable[[web.Request], bool]) -> AsyncIterator[str]:
+    """host:port of something before the registry, which lets through what may pass and answers 401 else."""
 
     async def handle(request: web.Request) -> web.Response:
-        if request.headers.get("Authorization") != want:
+        if not may(request):
             return web.Response(status=401, headers={"WWW-Authenticate": 'Basic realm="x"'})
         headers = {"Accept": ",".join(request.headers.getall("Accept", ["*/*"]))}
         async with aiohttp.ClientSession() as client:
@@ -192,6 +195,14 @@ async def guarded(registry: str) -> AsyncIterator[str]:
     await runner.cleanup()
 
 
+@pytest.fixture
+async def guarded(registry: str) -> AsyncIterator[str]:
+    """The registry behind basic authentication for user:secret."""
+    want = "Basic " + base64.b64encode(b"user:secret").decode()
+    async with before(registry, lambda request: request.headers.get("Authorization") == want) as address:
+        yield address
+
+
 async def test_credentials(store: ImageStore, guarded: str) -> None:
     with pytest.raises(ImageFailure, match="authorization"):
         await store.pull(f"{guarded}/box:v1")
@@ -206,3 +217,70 @@ async def test_a_local_image_is_pinned_until_it_is_removed(store: ImageStore) ->
     await store.remove("luksa/kubia")
     assert await store.resolve("luksa/kubia") is None
     assert store.get(kubia.id) == kubia  # what runs from it goes on
+
+
+class Silent:
+    """A registry that takes connections and never answers."""
+
+    async def __aenter__(self) -> str:
+        self.connected, self.left = asyncio.Event(), asyncio.Event()
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        return f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.left.clear()
+        self.connected.set()
+        with contextlib.suppress(ConnectionError):
+            await reader.read()
+        self.left.set()
+        writer.close()
+
+
+async def test_a_registry_that_says_nothing(tmp_path: Path) -> None:
+    """Given up, with nothing left behind: no process, no file."""
+    async with Silent() as address, asyncio.timeout(30):
+        with pytest.raises(ImageFailure, match=r"failed to resolve reference .*: no progress for 0.2s$"):
+            await ImageStore(tmp_path / "store", patience=0.2).pull(f"{address}/box:v1")
+    silent = Silent()
+    async with silent as address, asyncio.timeout(30):
+        pull = asyncio.create_task(ImageStore(tmp_path / "store").pull(f"{address}/box:v1"))
+        await silent.connected.wait()
+        pull.cancel()  # the pod was deleted
+        await silent.left.wait()
+        await asyncio.gather(pull, return_exceptions=True)
+    assert list((tmp_path / "store/tmp").iterdir()) == []
+
+
+async def test_what_a_killed_process_left_is_removed(archives: Path, store: ImageStore, tmp_path: Path) -> None:
+    """An agent that is killed while it pulls: its skopeo ends with it, and the next one to come cleans up."""
+    program = "import asyncio, sys; from pathlib import Path; from kubette.runtime.images import ImageStore\n"
+    program += "asyncio.run(ImageStore(Path(sys.argv[1])).pull(sys.argv[2], [{'username': 'u'}]))"
+    silent = Silent()
+    async with silent as address, asyncio.timeout(60):
+        argv = (program, str(tmp_path / "store"), f"{address}/box:v1")
+        agent = await asyncio.create_subprocess_exec(sys.executable, "-c", *argv)
+        await silent.connected.wait()
+        agent.kill()
+        await agent.wait()
+        await silent.left.wait()
+    (left,) = (tmp_path / "store/tmp").iterdir()
+    assert (left / "auth.json").stat().st_mode & 0o777 == 0o600
+    await store.load(archives / "docker.tar")
+    assert list((tmp_path / "store/tmp").iterdir()) == []
+
+
+async def test_two_nodes_that_pull_the_same_image_fetch_it_once(registry: str, tmp_path: Path) -> None:
+    fetched: list[str] = []
+
+    def may(request: web.Request) -> bool:
+        fetched.extend([request.path] * ("/blobs/" in request.path))
+        return True
+
+    async with before(registry, may) as address:
+        nodes = [ImageStore(tmp_path / "store"), ImageStore(tmp_path / "store")]
+        first, second = await asyncio.gather(*(n.pull(f"{address}/box:v1") for n in nodes))
+    assert first == second and len(fetched) == len(set(fetched)) > 0
+    assert [p.name for p in (tmp_path / "store/locks").iterdir() if p.name.startswith("sha256")] == []

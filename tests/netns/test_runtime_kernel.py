@@ -106,23 +106,28 @@ async def test_what_clients_ran_ends_with_them_or_with_the_agent(node: Node) -> 
     identity = await node.run()
     family = ["sh", "-c", "(setsid sleep 1003 >/dev/null 2>&1 &); sleep 1001 & sleep 1002 & echo up; wait"]
 
-    async def sleeping() -> set[str]:
+    async def sleep_only(*wanted: str) -> None:
         script = "for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline; echo; done | grep -o '^sleep [0-9]*'"
-        return set(" ".join(await node.ask(identity, script)).replace("sleep ", "").split())
+        async with asyncio.timeout(10):
+            while {w for w in await node.ask(identity, script) if w != "sleep"} != set(wanted):
+                pass
 
-    async def start() -> Streams:
+    async def start() -> tuple[Streams, AsyncIterator[tuple[int, bytes]]]:
         streams = await node.runtime.exec_stream(identity, family, tty=False, stdin=False)
-        assert await asyncio.wait_for(anext(streams.output()), 10) == (1, b"up\n")
-        return streams
+        output = streams.output()
+        assert await asyncio.wait_for(anext(output), 10) == (1, b"up\n")
+        return streams, output
 
-    await (await start()).close()
-    assert await sleeping() == {"1003"}
-    running = await start()
-    assert await sleeping() == {"1001", "1002", "1003"}
+    client, _ = await start()
+    await client.close()
+    await sleep_only("1003")
+    _, output = await start()
+    await sleep_only("1001", "1002", "1003")
     node.runtime.close()
     node.new_agent()
-    assert await asyncio.wait_for(running.wait(), 10) == 137
-    assert await sleeping() == {"1003"}
+    async with asyncio.timeout(10):
+        assert [piece async for piece in output] == []
+    await sleep_only("1003")
     assert list((node.base / "run/exec").iterdir()) == []
 
 

@@ -50,7 +50,7 @@ def command() -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @says_why
 def load(data_root: Path, file: Path) -> None:
-    """Load FILE, a docker-archive or an OCI archive."""
+    """Load FILE, a docker-archive, an OCI archive or an OCI layout's directory."""
     for image in _do(_store(data_root).load(file)):
         click.echo(f"loaded {', '.join(image.references) or image.id}")
 

@@ -1,4 +1,5 @@
-"""What images an archive file holds: docker-archive (``docker save``) or OCI archive, also gzipped.
+"""What images a file holds: docker-archive (``docker save``) or OCI archive, also compressed, or an OCI layout's
+directory.
 
 Unpacks no image. A file that is no image gets one clear sentence.
 """
@@ -32,7 +33,7 @@ _COMPRESSED: dict[bytes, Callable[[Path], IO[bytes]]] = {
 class Entry:
     """One image of an archive, and the references it was saved under."""
 
-    transport: str  # docker-archive | oci-archive
+    transport: str  # docker-archive | oci-archive | oci
     within: str  # which one of the archive's: "@0", a name, or "" for the only one
     names: tuple[str, ...]
 
@@ -43,15 +44,19 @@ class Entry:
 
 def inspect(file: Path) -> list[Entry]:
     """The images of an archive, at least one; ImageFailure otherwise."""
-    if not file.is_file():
+    if not file.exists():
         raise ImageFailure(f"{file}: no such file")
+    if not file.is_file() and not (file / "index.json").is_file():
+        raise ImageFailure(f"{file} is not an image archive: it is no file, and no directory with an index.json")
     try:
+        if file.is_dir():
+            return _oci(file, json.loads((file / "index.json").read_bytes()), "oci")
         with tarfile.open(file, "r:*") as tar:
             docker, oci = _member(tar, "manifest.json"), _member(tar, "index.json")
         if docker is not None:
             return _docker(file, docker)
         if oci is not None:
-            return _oci(file, oci)
+            return _oci(file, oci, "oci-archive")
     except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError) as e:
         why = "it is no tar file" if isinstance(e, tarfile.ReadError) else str(e)
         raise ImageFailure(f"{file} is not an image archive: {why}") from e
@@ -62,11 +67,10 @@ def inspect(file: Path) -> list[Entry]:
 
 def plain(file: Path, scratch: Path) -> Path:
     """The archive uncompressed: itself, or a copy in ``scratch`` (skopeo cannot index a compressed one)."""
-    try:
-        with open(file, "rb") as f:
-            magic = f.read(6)
-    except OSError:
+    if not file.is_file():
         return file
+    with open(file, "rb") as f:
+        magic = f.read(6)
     opener = next((o for start, o in _COMPRESSED.items() if magic.startswith(start)), None)
     if opener is None:
         return file
@@ -101,7 +105,7 @@ def _docker(file: Path, manifest: Any) -> list[Entry]:
     return out
 
 
-def _oci(file: Path, index: Any) -> list[Entry]:
+def _oci(file: Path, index: Any, transport: str) -> list[Entry]:
     rows = index["manifests"]
     out = []
     for row in rows:
@@ -110,7 +114,7 @@ def _oci(file: Path, index: Any) -> list[Entry]:
         full = notes.get("io.containerd.image.name") or (short if ":" in short or "/" in short else "")
         if not full:  # as podman does for an archive that names no repository
             full = f"localhost/{_repository(file)}:{short or 'latest'}"
-        out.append(Entry("oci-archive", short if len(rows) > 1 else "", (full,)))
+        out.append(Entry(transport, short if len(rows) > 1 else "", (full,)))
     if not out:
         raise ImageFailure(f"{file} holds no image")
     if len(rows) > 1 and any(not e.within for e in out):

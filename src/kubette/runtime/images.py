@@ -1,7 +1,7 @@
 """The image store: one a machine, unpacked once, shared by every node and cluster on it.
 
-skopeo fetches, umoci unpacks; the index says what is there. Several processes use one store at once, so
-changes hold a lock file and files are replaced, never edited. Local images (``local_images``) are pinned.
+The index says what is there. Several processes use one store at once, so changes hold a lock file and files are
+replaced, never edited; one image is fetched by one of them at a time. Local images (``local_images``) are pinned.
 """
 
 from __future__ import annotations
@@ -9,36 +9,34 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-import fcntl
 import hashlib
 import os
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import orjson
 
-from kubette.runtime import archives, kernel, local_images, records, references
+from kubette.runtime import archives, local_images, records, references
+from kubette.runtime.fetch import Tools
 from kubette.runtime.interface import Image, ImageFailure
 from kubette.runtime.rootfs import RootSource
+from kubette.runtime.workdirs import alone, exclusive, work_in
 
 T = TypeVar("T")
 
 
 class ImageStore:
     """Images in ``directory``. ``netns``: the network namespace that registries are reached from (a node's
-    own does not reach a registry on the host's loopback)."""
+    own does not reach a registry on the host's loopback); ``patience``: seconds without a byte from one."""
 
-    def __init__(self, directory: Path, netns: Path = Path("/proc/self/ns/net")) -> None:
+    def __init__(self, directory: Path, netns: Path = Path("/proc/self/ns/net"), patience: float = 60.0) -> None:
         self._dir = directory
-        self._netns = netns
+        self._tools = Tools(netns, patience)
         self._index_file = directory / "index.json"
         self._cache: tuple[int, dict[str, Any]] | None = None
         self._local: dict[str, Image] | None = None
-        self._pulls: dict[str, asyncio.Lock] = {}
         for name in ("images", "local", "tmp", "locks"):
             (directory / name).mkdir(parents=True, exist_ok=True, mode=0o755)
 
@@ -120,16 +118,15 @@ class ImageStore:
             return digest
 
         if digest := self._change(change):
-            gone = Path(tempfile.mkdtemp(dir=self._dir / "tmp"))
-            with contextlib.suppress(FileNotFoundError):
-                os.rename(self._dir / "images" / digest, gone / "image")
-            await asyncio.to_thread(shutil.rmtree, gone, True)
+            async with self._work() as work:
+                with contextlib.suppress(FileNotFoundError):
+                    os.rename(self._dir / "images" / digest, work / "image")
 
     async def load(self, file: Path) -> Sequence[Image]:
-        """The images of a docker-archive or OCI archive (also gzipped)."""
+        """The images of a docker-archive or OCI archive (also compressed), or of an OCI layout's directory."""
         out = []
-        with tempfile.TemporaryDirectory(dir=self._dir / "tmp") as scratch:
-            plain = await asyncio.to_thread(archives.plain, file, Path(scratch))
+        async with self._work() as scratch:
+            plain = await asyncio.to_thread(archives.plain, file, scratch)
             for entry in await asyncio.to_thread(archives.inspect, file):
                 names = [str(references.parse(n)) for n in entry.names]
                 try:
@@ -139,59 +136,50 @@ class ImageStore:
         return out
 
     async def pull(self, reference: str, auths: Sequence[Mapping[str, str]] = ()) -> Image:
+        """Each of the credentials is tried in turn; where there are none, the machine's own (``skopeo login``)."""
         ref = references.parse(reference)
         if pinned := self._locals().get(str(ref)):
             return pinned
-        lock = self._pulls.setdefault(str(ref), asyncio.Lock())
-        async with lock:
-            return await self._pull(ref, auths)
-
-    async def _pull(self, ref: references.Reference, auths: Sequence[Mapping[str, str]]) -> Image:
-        insecure = ref.is_loopback
         failures: list[str] = []
-        for auth in [*auths, None] if auths else [None]:
-            with _auth_file(self._dir / "tmp", ref.registry, auth) as options:
+        for auth in auths or [{}]:
+            async with self._work() as work:
                 try:
-                    by = f"{ref.repository}@{ref.digest}" if ref.digest else str(ref)
-                    tls = ["--tls-verify=false"] if insecure else []
-                    raw = await self._skopeo("inspect", "--raw", *tls, *options, f"docker://{by}")
-                    digest = ref.digest or "sha256:" + hashlib.sha256(raw).hexdigest()
-                    exact = f"{ref.repository}@{digest}"
-                    known = next((i for i in self._stored() if exact in i.digests), None)
-                    names = [f"{ref.repository}:{ref.tag}"] if ref.tag else []
-                    if known:
-                        return self._record(known, names, [exact])
-                    tls = ["--src-tls-verify=false"] if insecure else []
-                    options = [o.replace("--authfile", "--src-authfile") for o in options]
-                    return await self._take(f"docker://{exact}", names, [exact], [*tls, *options])
+                    return await self._pull(ref, _auth_options(work / "auth.json", ref.registry, auth))
                 except ImageFailure as e:
                     failures.append(str(e))
-        words = failures[0]
-        if "manifest unknown" in words or "not found" in words or "name unknown" in words:
-            why = f"{ref}: not found"
-        elif "unauthorized" in words or "authentication required" in words or "denied" in words:
-            why = "pull access denied, repository does not exist or may require authorization: " + words
-        else:
-            why = words
-        raise ImageFailure(f'failed to pull and unpack image "{ref}": failed to resolve reference "{ref}": {why}')
+        words = f'failed to pull and unpack image "{ref}": failed to resolve reference "{ref}": '
+        raise ImageFailure(words + _worded(ref, failures[0]))
+
+    async def _pull(self, ref: references.Reference, auth: Sequence[str]) -> Image:
+        by = f"{ref.repository}@{ref.digest}" if ref.digest else str(ref)
+        tls = ["--tls-verify=false"] if ref.is_loopback else []
+        raw = await self._tools.manifest(f"docker://{by}", [*tls, *auth])
+        digest = ref.digest or "sha256:" + hashlib.sha256(raw).hexdigest()
+        exact = f"{ref.repository}@{digest}"
+        names = [f"{ref.repository}:{ref.tag}"] if ref.tag else []
+        async with alone(self._dir / "locks" / digest.replace(":", "-")):
+            if known := next((i for i in self._stored() if exact in i.digests), None):
+                return self._record(known, names, [exact])
+            options = [o.replace("--", "--src-", 1) for o in [*tls, *auth]]
+            return await self._take(f"docker://{exact}", names, [exact], options)
 
     async def _take(self, source: str, names: Sequence[str], digests: Sequence[str], options: Sequence[str]) -> Image:
         """Copy an image to a layout of its own, unpack it, and enter it into the index."""
-        work = Path(tempfile.mkdtemp(dir=self._dir / "tmp"))
-        try:
+        async with self._work() as work:
             layout = work / "oci"
-            await self._skopeo("copy", "--insecure-policy", "--quiet", *options, source, f"oci:{layout}:image")
+            await self._tools.copy(source, layout, options)
             image, size = _describe(layout)
             target = self._dir / "images" / image.id.removeprefix("sha256:")
             if not target.is_dir():
                 (work / "image").mkdir()
-                await _run([_tool("umoci"), "raw", "unpack", "--image", f"{layout}:image", str(work / "image/rootfs")])
+                await self._tools.unpack(layout, work / "image/rootfs")
                 (work / "image").chmod(0o755)
                 with contextlib.suppress(OSError):  # another process was faster
                     os.rename(work / "image", target)
             return self._record(replace(image, size=size), names, digests)
-        finally:
-            await asyncio.to_thread(shutil.rmtree, work, True)
+
+    def _work(self) -> contextlib.AbstractAsyncContextManager[Path]:
+        return work_in(self._dir / "tmp", self._dir / "locks/tmp")
 
     def _record(self, image: Image, names: Sequence[str], digests: Sequence[str]) -> Image:
         def change(index: dict[str, Any]) -> Image:
@@ -220,25 +208,13 @@ class ImageStore:
         return self._cache[1]
 
     def _change(self, change: Callable[[dict[str, Any]], T]) -> T:
-        with open(self._dir / "locks/index", "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with exclusive(self._dir / "locks/index"):
             self._cache = None
             index = orjson.loads(orjson.dumps(self._index()))
             out = change(index)
             records.write_json(self._index_file, index)
             self._cache = None
             return out
-
-    async def _skopeo(self, *argv: str) -> bytes:
-        """Run in the network namespace that registries are reached from."""
-        try:
-            netns = os.open(self._netns, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError as e:
-            raise ImageFailure(f"the network to pull from: {e}") from e
-        try:
-            return await _run([_tool("nsenter"), f"--net=/proc/self/fd/{netns}", _tool("skopeo"), *argv], netns)
-        finally:
-            os.close(netns)
 
 
 def _from_row(row: Mapping[str, Any]) -> Image:
@@ -276,40 +252,21 @@ def _describe(layout: Path) -> tuple[Image, int]:
         raise ImageFailure(f"not a container image: {e}") from e
 
 
-@contextlib.contextmanager
-def _auth_file(directory: Path, registry: str, auth: Mapping[str, str] | None) -> Iterator[list[str]]:
-    """skopeo's options for one set of credentials (``username`` and ``password``, or ``auth``)."""
-    with tempfile.NamedTemporaryFile(dir=directory, prefix="auth-", suffix=".json") as f:
-        auths = {}
-        if auth:
-            plain = f"{auth.get('username', '')}:{auth.get('password', '')}"
-            auths[registry] = {"auth": auth.get("auth") or base64.b64encode(plain.encode()).decode()}
-        f.write(orjson.dumps({"auths": auths}))
-        f.flush()
-        yield ["--authfile", f.name] if auth else []
+def _auth_options(file: Path, registry: str, auth: Mapping[str, str]) -> list[str]:
+    """skopeo's options for one set of credentials (``username`` and ``password``, or ``auth``), if any."""
+    if not auth:
+        return []
+    plain = f"{auth.get('username', '')}:{auth.get('password', '')}"
+    row = {"auth": auth.get("auth") or base64.b64encode(plain.encode()).decode()}
+    with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as f:
+        f.write(orjson.dumps({"auths": {registry: row}}))
+    return [f"--authfile={file}"]
 
 
-def _tool(name: str) -> str:
-    path = kernel.which(name)
-    if path is None:
-        raise ImageFailure(f"{name} is not installed on this machine")
-    return path
-
-
-async def _run(argv: Sequence[str], *inherited: int) -> bytes:
-    """What it printed, or ImageFailure with its last words. ``inherited``: descriptors it may use."""
-    pipe, null = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
-    process = await asyncio.create_subprocess_exec(*argv, stdin=null, stdout=pipe, stderr=pipe, pass_fds=inherited)
-    try:
-        out, err = await process.communicate()
-    except asyncio.CancelledError:
-        process.kill()
-        await process.wait()
-        raise
-    if process.returncode:
-        lines = err.decode(errors="replace").strip().splitlines() or [f"exit status {process.returncode}"]
-        words = next((line for line in reversed(lines) if "level=fatal" in line), lines[-1])
-        if 'msg="' in words:
-            words = words.partition('msg="')[2].rstrip('"').replace('\\"', '"').replace("\\\\", "\\")
-        raise ImageFailure(words)
-    return out
+def _worded(ref: references.Reference, words: str) -> str:
+    """skopeo's words in containerd's, where the cause is a usual one."""
+    if "manifest unknown" in words or "not found" in words or "name unknown" in words:
+        return f"{ref}: not found"
+    if "unauthorized" in words or "authentication required" in words or "denied" in words:
+        return "pull access denied, repository does not exist or may require authorization: " + words
+    return words

@@ -24,6 +24,9 @@ CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWNET = 0x04000000, 0x08000000, 0x40000000
 IN_CLOSE_WRITE, IN_MOVED_TO = 0x8, 0x80
 IN_NONBLOCK, IN_CLOEXEC = 0o4000, 0o2000000
 
+_OPENAT2 = 437  # on every architecture
+_RESOLVE_NO_MAGICLINKS, _RESOLVE_IN_ROOT = 0x02, 0x10
+
 _NAMESPACES = {"net": CLONE_NEWNET, "ipc": CLONE_NEWIPC, "uts": CLONE_NEWUTS}
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -107,6 +110,16 @@ def pin_namespaces(targets: Mapping[str, Path], hostname: str, sysctls: Mapping[
 def _loopback_up() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         fcntl.ioctl(s, 0x8914, struct.pack("16sH14x", b"lo", 0x1 | 0x40))  # SIOCSIFFLAGS UP|RUNNING
+
+
+def open_in_root(root: Path, name: str, flags: int) -> int:
+    """open(2) as if ``root`` were ``/``: no link and no ``..`` leads out of it (openat2(2), RESOLVE_IN_ROOT)."""
+    directory = os.open(root, os.O_PATH | os.O_CLOEXEC)
+    try:
+        how = struct.pack("QQQ", flags | os.O_CLOEXEC, 0, _RESOLVE_IN_ROOT | _RESOLVE_NO_MAGICLINKS)
+        return _check(_libc.syscall(_OPENAT2, directory, os.fsencode(name), how, len(how)), f"open {name} in {root}")
+    finally:
+        os.close(directory)
 
 
 def inotify(directory: Path, mask: int) -> int:

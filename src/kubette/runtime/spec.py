@@ -7,13 +7,16 @@ Pure, but for reading the image's passwd and group files. Defaults are container
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kubette.runtime import kernel
 from kubette.runtime.interface import ContainerSpec, Image, Mount, RuntimeFailure
 
+_TABLE_LIMIT = 1 << 20
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 DEFAULT_CAPABILITIES = (
@@ -56,8 +59,8 @@ def command_line(spec: ContainerSpec, image: Image) -> list[str]:
 
 def user_of(spec: ContainerSpec, image: Image, root: Path) -> User:
     """Whom it runs as: the security context's ids over the image's ``user[:group]``."""
-    passwd = _table(root / "etc/passwd")
-    groups = _table(root / "etc/group")
+    passwd = _table(root, "etc/passwd")
+    groups = _table(root, "etc/group")
     name, _, group = image.user.partition(":")
     security = spec.security
     if security.run_as_user is not None:
@@ -98,11 +101,17 @@ def _root_refused(asked: int | None, name: str, uid: int) -> str:
     )
 
 
-def _table(file: Path) -> list[list[str]]:
+def _table(root: Path, name: str) -> list[list[str]]:
+    """A file of the image, whatever the image makes of that name: a link out of the root, a pipe, a huge one."""
     try:
-        return [line.split(":") for line in file.read_text(errors="replace").splitlines() if line]
+        fd = kernel.open_in_root(root, name, os.O_RDONLY | os.O_NONBLOCK)
     except OSError:
         return []
+    try:
+        text = os.read(fd, _TABLE_LIMIT) if stat.S_ISREG(os.fstat(fd).st_mode) else b""
+    finally:
+        os.close(fd)
+    return [line.split(":") for line in text.decode(errors="replace").splitlines() if line]
 
 
 def environment(spec: ContainerSpec, image: Image, user: User, hostname: str) -> list[str]:

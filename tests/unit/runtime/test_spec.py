@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -55,6 +56,30 @@ def test_whom_it_runs_as(tmp_path: Path, image_user: str, security: Security, wa
     assert (user.uid, user.gid, user.home) == want
     if image_user.startswith("web") and security == Security():
         assert 50 in user.groups
+
+
+@pytest.mark.parametrize("passwd", ["link", "link inside", "pipe", "directory", "none"])
+def test_an_images_passwd_is_its_own(tmp_path: Path, passwd: str) -> None:
+    """Whatever it is: no file of the host is read in its place, and nothing is waited for."""
+    root, own = tmp_path / "root", tmp_path / "root/etc/passwd"
+    (root / "etc").mkdir(parents=True)
+    (tmp_path / "secret").write_text("web:x:1:1::/outside:/bin/sh\n")
+    (root / "real").write_text("web:x:2:2::/inside:/bin/sh\n")
+    match passwd:
+        case "link":
+            own.symlink_to(tmp_path / "secret")
+        case "link inside":
+            own.symlink_to("/../../real")
+        case "pipe":
+            os.mkfifo(own)
+        case "directory":
+            own.mkdir()
+    image = replace(IMAGE, user="web")
+    if passwd == "link inside":
+        assert specs.user_of(POD, image, root).uid == 2
+    else:
+        with pytest.raises(RuntimeFailure, match="unable to find user web"):
+            specs.user_of(POD, image, root)
 
 
 @pytest.mark.parametrize(
