@@ -60,6 +60,7 @@ async def test_options_that_make_no_sense(api: Api) -> None:
     await refused(api, 422, 'fieldValidation: Unsupported value: "x"', "POST", f"{CM}?fieldValidation=x", cm("a"))
     await api.ok("POST", CM, cm("a"))
     await refused(api, 422, "force: Forbidden", "PATCH", f"{CM}/a?force=true", {}, MERGE)
+    await refused(api, 415, "unknown format", "PATCH", f"{CM}/a?force=false", {}, "application/apply-patch+yaml")
     for body, code, words in (
         ({"propagationPolicy": "x"}, 422, 'propagationPolicy: Unsupported value: "x"'),
         ({"propagationPolicy": "Orphan", "orphanDependents": True}, 422, "cannot be both set"),

@@ -94,7 +94,7 @@ def _map(definition: str, original: Obj, patch: Obj) -> Obj:
     if retain is not None:
         if not isinstance(retain, list) or not all(isinstance(k, str) for k in retain):
             raise BadRequest("invalid patch format of retainKeys: not an array of strings")
-        lost = [k for k in patch if not k.startswith("$") and k not in retain]
+        lost = [k for k, v in patch.items() if v is not None and not k.startswith("$") and k not in retain]
         if lost:
             raise BadRequest("element in patch but not in the retainKeys list")
         out = {k: v for k, v in out.items() if k in retain}

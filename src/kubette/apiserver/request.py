@@ -12,7 +12,6 @@ from kubette.api.errors import (
     BadRequest,
     FieldError,
     NotFound,
-    forbidden,
     invalid_object,
     too_long,
     unsupported,
@@ -155,8 +154,6 @@ def dry_run(info: RequestInfo, body: list[str] | None = None) -> bool:
     if info.query:
         if len(info.param("fieldManager")) > _MANAGER_MAX:
             raise options_invalid(info, too_long("fieldManager", _MANAGER_MAX))
-        if info.verb == "patch" and "force" in info.query:
-            raise options_invalid(info, forbidden("force", "may not be specified for non-apply patch"))
         field_validation(info)
     return bool(values)
 

@@ -54,7 +54,8 @@ def test_order_and_primitive_lists() -> None:
 
 def test_retain_keys_change_the_strategy_of_a_deployment() -> None:
     old = {"spec": {"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}}}}
-    patch = {"spec": {"strategy": {"$retainKeys": ["type"], "type": "Recreate"}}}
+    # As kubectl apply sends it: what goes is null besides.
+    patch = {"spec": {"strategy": {"$retainKeys": ["type"], "rollingUpdate": None, "type": "Recreate"}}}
     assert strategic_merge(DEPLOYMENT, old, patch) == {"spec": {"strategy": {"type": "Recreate"}}}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from kubette.api import patch
-from kubette.api.errors import BadRequest, UnsupportedMediaType
+from kubette.api.errors import BadRequest, UnsupportedMediaType, forbidden
 from kubette.api.kinds import Kind
 from kubette.api.schema import find_duplicates
 from kubette.apiserver import bodies, request, writes
@@ -58,6 +58,8 @@ async def patcher(call: Call, kind: Kind | str) -> Patch:
         raise UnsupportedMediaType(
             f"the body of the request was in an unknown format - accepted media types include: {known}"
         )
+    if "force" in call.info.query:
+        raise request.options_invalid(call.info, forbidden("force", "may not be specified for non-apply patch"))
     try:
         body = bodies.parse_yaml(data) if data[:1] not in (b"{", b"[") else bodies.Body(bodies.parse_json(data), data)
     except bodies.Malformed as e:
