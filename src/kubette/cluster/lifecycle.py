@@ -35,12 +35,18 @@ class Options:
     wait: bool = True
     kubeconfig: Path | None = None
 
+    @property
+    def resolvers(self) -> Path:
+        """The file that nodes take their resolvers from."""
+        return self.resolv_conf or Path("/etc/resolv.conf")
+
 
 def up(name: str, data_root: Path, options: Options, progress: Progress = lambda line: None) -> ClusterSpec:
     """Start the cluster, or what is missing of it; returns when it is ready (or, without ``wait``, serves)."""
     path = options.kubeconfig or kubeconfig.default_path()
     kubeconfig.check(path)
     data_root = data_root.absolute()  # components live in /
+    _check_question(name, data_root, options)
     with _locked(progress):
         stored = find(name, data_root)
         spec = stored or _new(name, data_root, options)
@@ -60,6 +66,18 @@ def up(name: str, data_root: Path, options: Options, progress: Progress = lambda
     return spec
 
 
+def _check_question(name: str, data_root: Path, options: Options) -> None:
+    """What is wrong whatever the machine holds is said at once, without waiting for anybody."""
+    specs.check_name(name)
+    if options.nodes is not None:
+        specs.check_count(options.nodes)
+    if not options.resolvers.is_file():
+        raise ClusterError(f"there is no file {options.resolvers} to take the nodes' resolvers from")
+    there = next(path for path in (data_root, *data_root.parents) if path.exists())
+    if not there.is_dir():
+        raise ClusterError(f"{there} is not a directory, so no data can lie in {data_root}")
+
+
 def find(name: str, data_root: Path) -> ClusterSpec | None:
     """The cluster of that name, or None. ClusterError when one of that name runs whose data lies elsewhere."""
     home = supervisor.home(name)
@@ -71,12 +89,6 @@ def find(name: str, data_root: Path) -> ClusterSpec | None:
 def _new(name: str, data_root: Path, options: Options) -> ClusterSpec:
     from kubette.network import local
 
-    specs.check_name(name)
-    nodes = 1 if options.nodes is None else options.nodes
-    specs.check_count(nodes)
-    resolv_conf = options.resolv_conf or Path("/etc/resolv.conf")
-    if not resolv_conf.is_file():
-        raise ClusterError(f"there is no file {resolv_conf} to take the nodes' resolvers from")
     if left := _leftover(name, data_root):
         _end(left)
     taken = [other.subnet for other in specs.known(data_root)]
@@ -85,11 +97,11 @@ def _new(name: str, data_root: Path, options: Options) -> ClusterSpec:
     return ClusterSpec(
         name=name,
         subnet=subnet,
-        nodes=specs.new_nodes(subnet, nodes),
+        nodes=specs.new_nodes(subnet, options.nodes or 1),
         data_root=data_root,
         ingress=ingress,
         addons=("dns", "ingress") if ingress else ("dns",),
-        resolv_conf=str(resolv_conf.resolve()),
+        resolv_conf=str(options.resolvers.resolve()),
     )
 
 
