@@ -71,6 +71,11 @@ class ClusterSpec:
         return self.run_dir / "nodes" / node
 
     @property
+    def host_ip(self) -> str:
+        """This machine's address on the nodes' link: that of a client outside the cluster."""
+        return str(ipaddress.ip_network(self.subnet)[1])
+
+    @property
     def control_plane_ip(self) -> str:
         return str(ipaddress.ip_network(self.subnet)[_CONTROL_PLANE])
 

@@ -17,6 +17,7 @@ COMMANDS = {
     "ls": "List the clusters of this machine.",
     "kubeconfig": "Print a kubeconfig for the cluster's admin.",
     "node": "Run a command on a node; turn nodes off and on.",
+    "trace": "Explain how a client reaches a pod, or why it does not.",
     "image": "Load, pull, list and remove images.",
     "doctor": "Say what this machine lacks, and how to get it.",
     "version": "Print the versions.",

@@ -1,0 +1,51 @@
+"""``kubette trace`` on a real cluster: what it tells is what then happens."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from kubette.testing.local import LocalCluster, until
+
+
+def told(made: LocalCluster, *words: str) -> tuple[int, dict[str, Any]]:
+    """Exit code, and the answer."""
+    done = made.kubette("trace", *words, "-o", "json", check=False)
+    assert done.stdout, done.stderr
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_it_tells_what_happens(two_nodes: LocalCluster, namespace: str) -> None:
+    n = ("-n", namespace)
+    two_nodes.kubectl("create", *n, "deployment", "web", "--image=luksa/kubia", "--replicas=3")
+    two_nodes.kubectl("expose", *n, "deployment", "web", "--port=80", "--target-port=8080", "--type=NodePort")
+    two_nodes.kubectl("rollout", "status", *n, "deployment/web", "--timeout=60s")
+    pods = {p["metadata"]["name"] for p in two_nodes.get("pods", *n)["items"]}
+    first = min(pods)
+
+    def all_three() -> bool:
+        code, answer = told(two_nodes, *n, f"pod/{first}", "http://web")
+        return code == 0 and {end["pod"] for end in answer["ends"]} == {f"{namespace}/{p}" for p in pods}
+
+    until("an end at each pod", all_three)
+    _, answer = told(two_nodes, *n, f"pod/{first}", "http://web")
+    assert "the node's kernel has this table" in [step["what"] for step in answer["steps"]], answer
+    assert f"web.{namespace}.svc.cluster.local" in answer["steps"][0]["what"]
+    hit = two_nodes.kubectl("exec", *n, first, "--", "curl", "-s", "--max-time", "5", "http://web")
+    assert hit.removeprefix("You've hit ").strip() in pods
+    assert told(two_nodes, *n, "outside", "svc/web")[0] == 0
+
+    two_nodes.kubectl("patch", *n, "service", "web", "-p", '{"spec":{"selector":{"app":"nobody"}}}')
+    until("nobody behind the service", lambda: told(two_nodes, *n, "node/node-1", "svc/web")[0] == 1)
+    _, answer = told(two_nodes, *n, "node/node-1", "svc/web")
+    assert answer["verdict"] == "it is refused at once (TCP reset)"
+    assert answer["reasons"] == [
+        f"the selector app=nobody of Service {namespace}/web matches no pod in namespace {namespace}"
+    ]
+
+
+def test_a_question_that_makes_no_sense(two_nodes: LocalCluster) -> None:
+    done = two_nodes.kubette("trace", "pod/nosuch", "svc/kubernetes", check=False)
+    assert (done.returncode, done.stderr) == (1, 'kubette: there is no pod "nosuch" in namespace "default"\n')
+    done = two_nodes.kubette("trace", "here", "there", check=False)
+    assert done.returncode == 1 and "a path starts at pod/NAME, node/NAME or outside" in done.stderr
