@@ -300,6 +300,23 @@ async def test_a_pod_that_the_node_does_not_take(world: World) -> None:
     assert not any(kind == "start" and name == "greedy" for kind, name in world.runtime.log)
 
 
+async def test_an_empty_dir_that_grows_too_big(world: World) -> None:
+    world.change(usage_seconds=0.05)
+    volume = {"name": "e", "emptyDir": {"sizeLimit": "1Mi"}}
+    async with world.agent():
+        mounts = [{"name": "e", "mountPath": "/e"}]
+        await world.create(containers=[{"name": "web", "image": "web:1", "volumeMounts": mounts}], volumes=[volume])
+        await world.ready()
+        path = next(m.source for m in world.runtime.spec("web").mounts if m.target == "/e")
+        (path / "small").write_bytes(b"x" * 1000)
+        (path / "big").write_bytes(b"x" * (2 << 20))
+        await world.api.until(lambda: world.status().get("phase") == "Failed")
+        words = 'Usage of EmptyDir volume "e" exceeds the limit "1Mi". '
+        assert (world.status()["reason"], world.status()["message"]) == ("Evicted", words)
+        assert (await world.event("Evicted"))["message"] == words
+        assert world.runtime.log[-1] == ("stop", "web")
+
+
 async def test_an_ephemeral_container(world: World) -> None:
     look = {"name": "look", "image": "side:1", "targetContainerName": "web", "stdin": True}
     async with world.agent():

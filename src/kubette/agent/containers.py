@@ -173,6 +173,7 @@ async def _spec(
         log_path=logs / f"{attempt}.log",
         labels=creation.labels(pod, container, attempt, message_file, _full_name(container), image_id),
         pod_words=pod_words(pod),
+        stop_signal=(container.get("lifecycle") or {}).get("stopSignal") or "",
     )
 
 

@@ -128,10 +128,9 @@ def mounts(container: Obj, volumes: Mapping[str, VolumeAt], env: Mapping[str, st
             raise ConfigError(f'cannot find volume "{m["name"]}" to mount into container "{container["name"]}"')
         source, sub = volume.path, m.get("subPath") or ""
         if m.get("subPathExpr"):
-            try:
-                sub = expand_strict(m["subPathExpr"], env)
-            except KeyError as error:
-                raise ConfigError(f"missing value for {m['subPathExpr']!r}: {error.args[0]}") from error
+            sub, missing = expand_strict(m["subPathExpr"], env)
+            if missing:
+                raise ConfigError(f"missing value for {', '.join(missing)}")
         if sub:
             source = sub_path(volume, sub, m["name"])
         out.append(

@@ -27,10 +27,13 @@ def expand_all(texts: Sequence[str], env: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(expand(t, env.get) for t in texts)
 
 
-def expand_strict(text: str, env: Mapping[str, str]) -> str:
-    """As ``expand``; KeyError names the first variable that is missing (subPathExpr)."""
+def expand_strict(text: str, env: Mapping[str, str]) -> tuple[str, list[str]]:
+    """As ``expand`` (for subPathExpr), and the names of the variables that are missing or empty."""
+    missing: set[str] = set()
 
     def lookup(name: str) -> str:
-        return env[name]
+        if not env.get(name):
+            missing.add(name)
+        return env.get(name, "")
 
-    return expand(text, lookup)
+    return expand(text, lookup), sorted(missing)

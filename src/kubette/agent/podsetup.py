@@ -15,6 +15,7 @@ from kubette.agent import creation, files, volumes
 from kubette.agent.creation import VolumeAt
 from kubette.agent.lifecycle import every_container
 from kubette.agent.shared import Shared
+from kubette.agent.volumes import emptydir
 from kubette.agent.volumes.base import Context
 from kubette.api import meta
 from kubette.runtime.interface import Mount, RuntimeFailure, Sandbox
@@ -120,6 +121,11 @@ def _read(path: Path) -> str:
 async def refresh(shared: Shared, pod: Obj, ips: tuple[str, ...]) -> None:
     """Bring the volumes that follow API objects up to date. VolumeError when one cannot be."""
     await volumes.setup_all(context(shared, pod, ips), volumes.REFRESHED)
+
+
+async def over_limit(shared: Shared, pod: Obj) -> str:
+    """Why the pod must be evicted: a volume of its own has grown too big. Empty: it need not."""
+    return await asyncio.to_thread(emptydir.over_limit, context(shared, pod))
 
 
 def has_refreshed(pod: Obj) -> bool:

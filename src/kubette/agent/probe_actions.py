@@ -21,6 +21,7 @@ from kubette.runtime.interface import Runtime, RuntimeFailure
 Obj = dict[str, Any]
 Outcome = tuple[bool, str]  # success, output
 
+REDIRECTED = "Probe terminated redirects"  # a success that deserves a warning
 _MAX_BODY = 10 * 1024
 _USER_AGENT = "kube-probe/1.36"
 
@@ -104,7 +105,7 @@ async def _follow(session: aiohttp.ClientSession, url: str, headers: dict[str, s
             if answer.status in (301, 302, 303, 307, 308) and location:
                 target = str(answer.url.join(type(answer.url)(location)))
                 if urlsplit(target).hostname != first:
-                    return True, f"Probe terminated redirects, Response body: {body.decode(errors='replace')}"
+                    return True, f"{REDIRECTED}, Response body: {body.decode(errors='replace')}"
                 url = target
                 continue
             if 200 <= answer.status < 400:

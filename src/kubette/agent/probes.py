@@ -204,6 +204,8 @@ class Prober:
             return None
         if not success and emit:
             emit("Warning", "Unhealthy", f"{word} probe failed: {output}")
+        elif emit and output.startswith(probe_actions.REDIRECTED):
+            emit("Warning", "ProbeWarning", f"{word} probe warning: {output}")
         return success
 
     def _settle(self, kind: str, result: bool, health: Health) -> None:

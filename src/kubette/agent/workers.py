@@ -19,6 +19,7 @@ from kubette.agent.podsetup import Prepared
 from kubette.agent.reporting import Reporter
 from kubette.agent.shared import Shared
 from kubette.agent.slots import Slot
+from kubette.agent.volumes import emptydir
 from kubette.agent.volumes.base import VolumeError
 from kubette.api import meta
 from kubette.runtime.interface import Container, ContainerState, RuntimeFailure, Sandbox
@@ -51,7 +52,8 @@ class PodWorker:
         self._lane: asyncio.Task[None] | None = None  # starts one container after the other
         self._prepare: asyncio.Task[None] | None = None
         self._refresh: asyncio.Task[None] | None = None
-        self._refresh_at = shared.clock()
+        self._measure: asyncio.Task[None] | None = None
+        self._refresh_at = self._measure_at = shared.clock()
         self._failed: tuple[str, str] | None = None
         self._refused = refused is not None
         self._over = (pod.get("status") or {}).get("phase") in _TERMINAL  # before this agent's time
@@ -142,7 +144,7 @@ class PodWorker:
         finally:
             self._prober.close()
             jobs = [s.job for s in self.slots.values()]
-            await _cancel(self._lane, self._prepare, self._refresh, *jobs)
+            await _cancel(self._lane, self._prepare, self._refresh, self._measure, *jobs)
             await self._reporter.close()
 
     async def _look(self) -> float | None:
@@ -172,9 +174,12 @@ class PodWorker:
                 return None
         elif not ending:
             self._refresh_volumes(now)
+            self._measure_volumes(now)
         times = [t for t in (plan.wake_at, deadline if not ending else None) if t is not None]
         if self.prepared and not ending and not plan.done and podsetup.has_refreshed(self.pod):
             times.append(self._refresh_at)
+        if self.prepared and not ending and emptydir.limits(self.pod):
+            times.append(self._measure_at)
         return max(0.0, min([now + _LOOK_AGAIN, *times]) - self._shared.clock())
 
     def _with_start(self, now: float) -> Obj:
@@ -341,6 +346,19 @@ class PodWorker:
         self._refresh_at = now + self._shared.config.refresh_seconds * random.uniform(0.8, 1.2)
         if any(s.runs for s in self.slots.values()):
             self._refresh = self._job(self._refresh_once(), "refresh")
+
+    def _measure_volumes(self, now: float) -> None:
+        busy = self._measure is not None and not self._measure.done()
+        if self.prepared is None or busy or now < self._measure_at or not emptydir.limits(self.pod):
+            return
+        self._measure_at = now + self._shared.config.usage_seconds
+        self._measure = self._job(self._measure_once(), "measure")
+
+    async def _measure_once(self) -> None:
+        words = await podsetup.over_limit(self._shared, self.pod)
+        if words and self._failed is None:
+            self._failed = "Evicted", words
+            self._shared.recorder.event(self.pod, "Warning", "Evicted", words)
 
     async def _refresh_once(self) -> None:
         try:

@@ -118,6 +118,7 @@ class ContainerSpec:
     log_path: Path = Path("/dev/null")  # CRI log format, written by conmon
     labels: Mapping[str, str] = field(default_factory=dict)  # kept with the container; the agent reads them back
     pod_words: str = ""  # the pod as messages name it: name_namespace(uid)
+    stop_signal: str = ""  # empty: the image's
     pid_of: str = ""  # the container whose PID namespace it joins
 
 

@@ -207,7 +207,8 @@ class OciRuntime:
             (directory / "config.json").write_bytes(orjson.dumps(config))
             record = Record(
                 id=identity, pod_uid=spec.pod_uid, name=spec.name, attempt=spec.attempt, image=spec.image,
-                log_path=str(spec.log_path), labels=dict(spec.labels), stop_signal=image.stop_signal,
+                log_path=str(spec.log_path), labels=dict(spec.labels),
+                stop_signal=spec.stop_signal or image.stop_signal,
                 tty=spec.tty, stdin=spec.stdin, stdin_once=spec.stdin_once, created_at=time.time(),
                 user=[user.uid, user.gid, *user.groups],
             )  # fmt: skip

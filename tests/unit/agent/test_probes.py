@@ -36,6 +36,8 @@ async def test_http() -> None:
             await asyncio.sleep(5)
         if request.path == "/moved":
             raise web.HTTPFound("/ok")
+        if request.path == "/away":
+            raise web.HTTPFound("http://192.0.2.1/")
         return web.Response(status=200 if request.path == "/ok" and request.headers.get("X") != "no" else 500)
 
     app = web.Application()
@@ -48,6 +50,8 @@ async def test_http() -> None:
     try:
         assert (await probe({"httpGet": {"port": port, "path": "/ok"}}))[0]
         assert (await probe({"httpGet": {"port": port, "path": "moved"}}))[0]
+        away = await probe({"httpGet": {"port": port, "path": "/away"}})
+        assert away[0] and away[1].startswith("Probe terminated redirects, Response body: ")
         headers = [{"name": "X", "value": "no"}]
         failed = await probe({"httpGet": {"port": port, "path": "/ok", "httpHeaders": headers}})
         assert failed == (False, "HTTP probe failed with statuscode: 500")

@@ -120,6 +120,12 @@ async def test_empty_dir_and_host_path(context: Context, tmp_path: Path) -> None
     assert host.is_dir()
 
 
+def test_a_sub_path_needs_all_its_variables() -> None:
+    container = {"name": "c", "volumeMounts": [{"name": "v", "mountPath": "/v", "subPathExpr": "$(B)/$(A)/$(C)"}]}
+    with pytest.raises(ConfigError, match=r"^missing value for A, C$"):
+        mounts(container, {"v": VolumeAt(Path("/"))}, {"B": "b", "C": ""})
+
+
 def test_a_sub_path_stays_inside(tmp_path: Path) -> None:
     volume = tmp_path / "v"
     volume.mkdir()

@@ -11,7 +11,7 @@ import pytest
 from kubette.api.errors import ApiError, BadRequest, Conflict, Invalid, TooManyRequests
 from kubette.api.kinds import resource
 from kubette.apiserver import registry
-from kubette.apiserver.registry import poddefaults, resources
+from kubette.apiserver.registry import poddefaults, podupdate, resources
 
 
 def pod(container=None, **spec):
@@ -201,6 +201,21 @@ def test_a_finished_container_does_not_start_again(world):
     running = [{"name": "kubia", "state": {"running": {}}}]
     with pytest.raises(Invalid, match="may not be transitioned to non-terminated state"):
         world.update("pods", changed(made, lambda p: p["status"].update(containerStatuses=running)), "status")
+
+
+@pytest.mark.parametrize(
+    ("own", "code", "may"),
+    [({"restartPolicy": "OnFailure"}, 1, True), ({"restartPolicy": "OnFailure"}, 0, False), ({}, 42, False),
+     ({"restartPolicy": "Never", "restartPolicyRules": [
+         {"action": "Restart", "exitCodes": {"operator": "In", "values": [42]}}]}, 42, True)],
+)  # fmt: skip
+def test_a_container_may_start_again_by_rules_of_its_own(own, code, may):
+    spec = {"restartPolicy": "Never", "containers": [{"name": "kubia", **own}]}
+    old, new = (
+        {"spec": spec, "status": {"containerStatuses": [{"name": "kubia", "state": state}]}}
+        for state in ({"terminated": {"exitCode": code}}, {"waiting": {}})
+    )
+    assert (podupdate.validate_status(new, old) == []) is may
 
 
 def test_selectable_fields():

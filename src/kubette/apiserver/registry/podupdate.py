@@ -137,14 +137,23 @@ def validate_status(new: Object, old: Object) -> list[FieldError]:
         out += [invalid("status.nominatedNodeName", nominated, m) for m in names.dns1123_subdomain(nominated)]
     if before.get("qosClass") and status.get("qosClass") != before["qosClass"]:
         out.append(invalid("status.qosClass", status.get("qosClass") or "", IMMUTABLE))
-    policy = old["spec"].get("restartPolicy")
-    if policy != "Always":
-        out += _restarts(status, before, policy or "")
-    return out
+    return out + _restarts(status, before, old["spec"])
 
 
-def _restarts(status: Object, before: Object, policy: str) -> list[FieldError]:
+def _may_restart(container: Object, policy: str, code: int) -> bool:
+    """By its own rules, its own policy, or the pod's."""
+    for rule in container.get("restartPolicyRules") or ():
+        codes = rule.get("exitCodes") or {}
+        if (code in (codes.get("values") or ())) == (codes.get("operator") == "In"):
+            return True
+    policy = container.get("restartPolicy") or policy
+    return policy == "Always" or (policy == "OnFailure" and code != 0)
+
+
+def _restarts(status: Object, before: Object, spec: Object) -> list[FieldError]:
     """A container that has finished for good stays so."""
+    policy = spec.get("restartPolicy") or "Always"
+    shapes = {c.get("name"): c for c in spec.get("containers") or ()}
     now = {s.get("name"): s.get("state") or {} for s in status.get("containerStatuses") or ()}
     out = []
     for i, was in enumerate(before.get("containerStatuses") or ()):
@@ -152,7 +161,7 @@ def _restarts(status: Object, before: Object, policy: str) -> list[FieldError]:
         state = now.get(was.get("name"))
         if ended is None or state is None or state.get("terminated") is not None:
             continue
-        if policy == "OnFailure" and ended.get("exitCode"):
+        if _may_restart(shapes.get(was.get("name"), {}), policy, int(ended.get("exitCode") or 0)):
             continue
         path = f"status.containerStatuses[{i}].state"
         out.append(forbidden(path, "may not be transitioned to non-terminated state"))
