@@ -11,7 +11,7 @@ import contextlib
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain, repeat
 from pathlib import Path
@@ -188,16 +188,26 @@ async def control_plane(plane: ControlPlane, served: Callable[[], None] = lambda
 
 
 async def keep_addons(client: Client, plane: ControlPlane) -> None:
-    """Create the packaged add-ons, or bring them up to date; tried again until it works."""
+    """Create the packaged add-ons, or bring them up to date; tried again until it works, and again on SIGHUP,
+    by which ``up`` asks for what is missing."""
     from kubette import addons
+
+    asked = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, asked.set)
 
     params = {"cluster_ip": plane.dns_ip, "domain": plane.domain}
     params |= {"pod_cidr": plane.pod_cidr, "service_cidr": plane.service_cidr}
     manifests = addons.manifests(plane.addons, **params)
+    while True:
+        asked.clear()
+        await _apply_until_it_works(client, manifests)
+        await asked.wait()
+
+
+async def _apply_until_it_works(client: Client, manifests: Sequence[dict[str, Any]]) -> None:
     for pause in chain((0.1, 0.5), repeat(5.0)):
         try:
-            await apply(client, manifests)
-            break
+            return await apply(client, manifests)
         except errors.ApiError as error:
             log.warning("add-ons: %s; again in %.1f s", error, pause)
         await asyncio.sleep(pause)

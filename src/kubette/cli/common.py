@@ -75,7 +75,8 @@ def _sentence(error: OSError) -> str:
     """``no space left on device: /var/lib/kubette/a``."""
     what = error.strerror or str(error)
     what = what[0].lower() + what[1:] if what[1:2].islower() else what
-    return f"{what}: {error.filename}" if error.filename else what
+    about = error.filename2 or error.filename  # of a copy, the file that was to be
+    return f"{what}: {about}" if about else what
 
 
 def need_root() -> None:

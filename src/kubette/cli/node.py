@@ -44,7 +44,10 @@ def exec_(name: str, data_root: Path, node: str, argv: tuple[str, ...]) -> None:
         os.execvp(argv[0], argv)
     except FileNotFoundError:
         click.echo(f"kubette: {argv[0]}: there is no such program", err=True)
-        raise SystemExit(127) from None
+        raise SystemExit(127) from None  # as a shell says it
+    except OSError as error:
+        click.echo(f"kubette: {argv[0]} cannot be run: {error.strerror}", err=True)
+        raise SystemExit(126) from None
 
 
 @command.command("stop")

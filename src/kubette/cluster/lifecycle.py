@@ -11,7 +11,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from kubette.clusterspec import ClusterError, ClusterSpec
 Progress = Callable[[str], None]
 _READY_SECONDS = 120.0
 _STOP_SECONDS = 12.0
+_FRESH = timedelta(seconds=4)  # two renewals of a node's lease
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def up(name: str, data_root: Path, options: Options, progress: Progress = lambda
         stored = find(name, data_root)
         spec = stored or _new(name, data_root, options)
         _check_unchanged(spec, options)
-        deadline, since = time.monotonic() + _READY_SECONDS, None
+        deadline, since = time.monotonic() + _READY_SECONDS, datetime.now(UTC) - _FRESH
         if not supervisor.running(spec):
             _check_subnet(spec)
             progress("starting" if stored is None else "starting again, with what it had")
@@ -128,7 +129,7 @@ def _check_subnet(spec: ClusterSpec) -> None:
 
 
 def _repair(spec: ClusterSpec, progress: Progress) -> None:
-    """Of a cluster that runs: nodes that were turned off, links and routes that somebody took away."""
+    """Of a cluster that runs: nodes that were turned off, links, routes and add-ons that somebody took away."""
     from kubette.network import local
 
     off = [node for node in spec.nodes if supervisor.stop_mark(spec, node).exists()]
@@ -137,16 +138,15 @@ def _repair(spec: ClusterSpec, progress: Progress) -> None:
     if off:
         progress(f"turned on: {', '.join(off)}")
     local.build(topology(spec))
+    supervisor.apply_addons(spec)
 
 
 def _check_unchanged(spec: ClusterSpec, options: Options) -> None:
+    anew = f"take it down first to change that: kubette down --name {spec.name}"
     if options.nodes is not None and options.nodes != len(spec.nodes):
-        raise ClusterError(
-            f"cluster {spec.name} exists with {len(spec.nodes)} node(s); "
-            f"take it down first to have {options.nodes}: kubette down --name {spec.name}"
-        )
+        raise ClusterError(f"cluster {spec.name} exists with {len(spec.nodes)} node(s); {anew}")
     if options.ingress is not None and options.ingress != spec.ingress:
-        raise ClusterError(f"cluster {spec.name} exists {'with' if spec.ingress else 'without'} ingress")
+        raise ClusterError(f"cluster {spec.name} exists {'with' if spec.ingress else 'without'} ingress; {anew}")
 
 
 def _start(spec: ClusterSpec) -> None:
@@ -197,7 +197,7 @@ def user_kubeconfig(spec: ClusterSpec) -> dict[str, Any]:
     return pki.kubeconfig(spec.server_url, files.ca.cert, files.client("admin"), cluster=spec.context)
 
 
-def _wait(spec: ClusterSpec, since: datetime | None, deadline: float, progress: Progress) -> None:
+def _wait(spec: ClusterSpec, since: datetime, deadline: float, progress: Progress) -> None:
     from kubette.cluster import ready
 
     def alive() -> bool:

@@ -94,13 +94,12 @@ def until(what: str, check: Callable[[], bool], deadline: float, alive: Callable
         time.sleep(_PAUSE)
 
 
-def nodes_ready(api: Api, spec: ClusterSpec, since: datetime | None = None) -> bool:
+def nodes_ready(api: Api, spec: ClusterSpec, since: datetime) -> bool:
     """Whether every node is Ready, and says so itself: by a lease renewed after ``since``. What a cluster that was
     stopped or killed has stored of its nodes is what they were."""
     if not ready_nodes(api.get("/api/v1/nodes")["items"]) >= set(spec.nodes):
         return False
-    leases = api.get(_LEASES)["items"] if since else ()
-    return since is None or alive_nodes(leases, since) >= set(spec.nodes)
+    return alive_nodes(api.get(_LEASES)["items"], since) >= set(spec.nodes)
 
 
 def ready_nodes(nodes: Iterable[dict[str, Any]]) -> set[str]:

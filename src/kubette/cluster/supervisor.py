@@ -84,6 +84,12 @@ def reconsider(spec: ClusterSpec) -> None:
         os.kill(pid, signal.SIGHUP)
 
 
+def apply_addons(spec: ClusterSpec) -> None:
+    """Make the server look at its add-ons again."""
+    if pid := processes.recorded(pid_file(spec, SERVER)):
+        os.kill(pid, signal.SIGHUP)
+
+
 def start(spec: ClusterSpec, go: int, notify: int) -> int:
     """Fork a supervisor into the background. It loads its modules at once, is in charge when a byte
     arrives on ``go`` (end of file: it gives up), and starts the components. The server writes a line to
