@@ -37,8 +37,7 @@ def main() -> int:
     kubette = str(Path(sys.executable).with_name("kubette"))
     say(f"$ kubette up --name {CLUSTER} --nodes 2")
     if subprocess.run([kubette, "up", "--name", CLUSTER, "--nodes", "2"]).returncode:
-        print("demo: the cluster did not come up", file=sys.stderr)
-        return 1
+        return 1  # it has said why
     with tempfile.TemporaryDirectory(prefix="kubette-demo-") as directory:
         config = Path(directory) / "kubeconfig"
         with os.fdopen(os.open(config, os.O_WRONLY | os.O_CREAT, 0o600), "w") as f:
@@ -78,4 +77,12 @@ To remove all of it: .venv/bin/kubette down --name {CLUSTER}"""
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        print(
+            f"\ndemo: interrupted. `make demo` tells it from the start; .venv/bin/kubette down --name {CLUSTER}"
+            " removes what there is of the cluster.",
+            file=sys.stderr,
+        )
+        sys.exit(130)

@@ -207,7 +207,8 @@ async def keep_addons(client: Client, plane: ControlPlane) -> None:
 async def _apply_until_it_works(client: Client, manifests: Sequence[dict[str, Any]]) -> None:
     for pause in chain((0.1, 0.5), repeat(5.0)):
         try:
-            return await apply(client, manifests)
+            await apply(client, manifests)
+            return
         except errors.ApiError as error:
             log.warning("add-ons: %s; again in %.1f s", error, pause)
         await asyncio.sleep(pause)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -13,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from kubette.network import local
 from kubette.testing.local import KUBETTE, LocalCluster, cluster, until
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -50,6 +53,18 @@ def running(made: LocalCluster) -> dict[str, int]:
         if status.get("ready") and "deletionTimestamp" not in pod["metadata"]:
             out[pod["metadata"]["name"]] = status["restartCount"]
     return out
+
+
+def state(made: LocalCluster) -> dict[str, Any]:
+    """What must be the same after a pause."""
+    services = made.get("svc", "-A")["items"]
+    nodes = made.get("nodes")["items"]
+    return {
+        "services": {(s["metadata"]["uid"], s["spec"]["clusterIP"]) for s in services},
+        "nodes": {(n["metadata"]["uid"], n["status"]["addresses"][0]["address"]) for n in nodes},
+        "pods": set(running(made)),
+        "rc": made.get("rc", "kubia")["metadata"]["uid"],
+    }
 
 
 def healthy(made: LocalCluster) -> None:
@@ -99,23 +114,13 @@ def test_killed_with_9_pods_go_on_serving_and_all_comes_back(one: LocalCluster, 
 
 
 def test_stop_and_start_keep_objects_and_addresses(one: LocalCluster) -> None:
-    def state() -> dict[str, Any]:
-        services = one.get("svc", "-A")["items"]
-        nodes = one.get("nodes")["items"]
-        return {
-            "services": {(s["metadata"]["uid"], s["spec"]["clusterIP"]) for s in services},
-            "nodes": {(n["metadata"]["uid"], n["status"]["addresses"][0]["address"]) for n in nodes},
-            "pods": set(running(one)),
-            "rc": one.get("rc", "kubia")["metadata"]["uid"],
-        }
-
-    before = state()
+    before = state(one)
     one.kubette("stop")
     assert not [row for row in one.leftovers() if not row.startswith(("context", str(one.data)))]
     assert json.loads(one.kubette("ls", "-o", "json").stdout)[0]["state"] == "stopped"
     one.kubette("start")
     serves(one)
-    assert state() == before
+    assert state(one) == before
 
 
 def test_a_second_cluster_beside_it(one: LocalCluster, tmp_path: Path) -> None:
@@ -136,31 +141,92 @@ def test_a_second_cluster_beside_it(one: LocalCluster, tmp_path: Path) -> None:
         assert route.returncode != 0, route.stdout
 
 
-def test_down_after_everything_was_killed(tmp_path: Path, kubectl: str) -> None:
+def test_everything_was_killed(tmp_path: Path, kubectl: str) -> None:
+    """``up`` brings it back; so does it after a reboot, which leaves nothing but data; ``down`` takes it all away."""
     with cluster(f"dead-{os.getpid()}", tmp_path, 1, "--no-ingress", kubectl=kubectl) as made:
-        made.kubectl("create", "-f", f"{EXAMPLES}/kubia-rc.yaml")
-        until("two pods", lambda: len(running(made)) == 2)
-        pids = [int(row.split()[1]) for row in made.leftovers() if row.startswith("process")]
-        pids += [made.pid(name) for name in ("supervisor", "server", "node-1")]
-        for pid in pids:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+        made.kubectl("create", "-f", f"{EXAMPLES}/kubia-rc.yaml", "-f", f"{EXAMPLES}/kubia-svc-nodeport.yaml")
+        serves(made)
+        before = state(made)
+        made.kill()
+        made.up()
+        healthy(made)
+        serves(made)
+        assert state(made) == before
+        made.kill()
+        forget_the_kernel(made)
+        made.kubette("start")
+        healthy(made)
+        serves(made)
+        assert state(made) == before
+        made.kill()
         made.down()
         assert made.leftovers() == []
 
 
-def test_up_again_after_everything_was_killed(tmp_path: Path, kubectl: str) -> None:
-    with cluster(f"again-{os.getpid()}", tmp_path, 1, "--no-ingress", kubectl=kubectl) as made:
-        made.kubectl("create", "-f", f"{EXAMPLES}/kubia-rc.yaml", "-f", f"{EXAMPLES}/kubia-svc-nodeport.yaml")
-        serves(made)
-        pids = [made.pid(name) for name in ("supervisor", "server", "node-1")]
-        for pid in pids:
-            os.kill(pid, signal.SIGKILL)
-        made.up()
+def forget_the_kernel(made: LocalCluster) -> None:
+    """What a reboot takes away."""
+    mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    below = (f"/run/kubette/{made.name}/", f"/run/netns/kubette-{made.name}", f"{made.data}/{made.name}/")
+    for point in sorted((m for m in mounts if m.startswith(below)), reverse=True):
+        subprocess.run(["umount", "-l", point], check=True)
+    for path in Path("/run/netns").glob(f"kubette-{made.name}*"):
+        path.unlink()
+    shutil.rmtree(f"/run/kubette/{made.name}")
+    subprocess.run(["ip", "link", "del", local.bridge_name(made.name)], check=True)
+    subprocess.run(["nft", "delete", "table", "ip", f"kubette-{made.name}"], check=True)
+
+
+def test_up_brings_back_what_others_took_away(one: LocalCluster) -> None:
+    subprocess.run(["ip", "link", "del", local.bridge_name(one.name)], check=True)
+    subprocess.run(["nft", "delete", "table", "ip", f"kubette-{one.name}"], check=True)
+    assert one.kubette("status", check=False).returncode == 1
+    one.up()
+    healthy(one)
+    serves(one)
+    one.kubectl("delete", "-n", "kube-system", "deployment/kubette-dns", "service/kube-dns")
+    until("no cluster DNS", lambda: not json.loads(one.kubette("status", "-o", "json", check=False).stdout)["dns"])
+    one.up()
+    healthy(one)
+    one.kubette("node", "stop", "node-1")
+    one.up()
+    healthy(one)
+    serves(one)
+
+
+@pytest.mark.parametrize("moment", [0.2, 0.5, 0.8, 1.2])
+def test_a_killed_up_can_be_said_again(tmp_path: Path, kubectl: str, moment: float) -> None:
+    made = LocalCluster(f"cut-{os.getpid()}", tmp_path, kubectl)
+    words = ("up", "--name", made.name, "--data-dir", str(made.data), "--no-ingress", "--nodes", "1")
+    environment = {**os.environ, **made.environment, "KUBETTE_RESOLV_CONF": str(made.resolv_conf)}
+    try:
+        with subprocess.Popen([KUBETTE, *words], env=environment, stderr=subprocess.DEVNULL) as process:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(moment)
+            process.kill()
+        made.up(1)
         healthy(made)
-        serves(made)
+    finally:
+        made.down()
+    assert made.leftovers() == []
+
+
+def test_down_needs_no_data(tmp_path: Path, kubectl: str) -> None:
+    with cluster(f"lost-{os.getpid()}", tmp_path, 2, "--no-ingress", kubectl=kubectl) as made:
+        for lost in ("cluster.json", "kubeconfigs.json"):
+            (made.data / made.name / lost).unlink()
+        for lost in ("pki", "server"):
+            shutil.rmtree(made.data / made.name / lost)
+        made.down()
+        assert made.leftovers() == []
+        assert "there is no cluster" in made.kubette("down").stdout
+
+
+def test_two_clusters_of_one_name(one: LocalCluster, tmp_path: Path) -> None:
+    """Their data may lie apart; their namespaces cannot."""
+    for command in ("up", "down", "stop", "status"):
+        done = one.run(KUBETTE, command, "--name", one.name, "--data-dir", str(tmp_path), check=False)
+        assert done.returncode == 1 and f"has its data in {one.data}; say --data-dir" in done.stderr, done.stderr
+    healthy(one)
 
 
 def test_commands_say_what_is_wrong(one: LocalCluster, tmp_path: Path) -> None:

@@ -86,6 +86,60 @@ def test_a_free_subnet_overlaps_neither_routes_nor_other_clusters(host: Path) ->
     assert netns.inside(host, story) == "172.29.3.0/24"
 
 
+def test_addresses_that_somebody_took_meanwhile_are_told(host: Path) -> None:
+    bridge = local.bridge_name(CLUSTER)
+
+    def story() -> list[str]:
+        free = local.holder(TOPOLOGY.subnet, bridge)
+        local.build(TOPOLOGY)
+        own = local.holder(TOPOLOGY.subnet, bridge)
+        _run("ip", "link", "add", "up0", "type", "bridge")
+        _run("ip", "addr", "add", "172.29.6.9/23", "dev", "up0")
+        _run("ip", "link", "set", "up0", "up")
+        return [free, own, local.holder(TOPOLOGY.subnet, bridge)]
+
+    assert netns.inside(host, story) == ["", "", "172.29.6.0/23 (up0)"]
+
+
+def test_nothing_for_a_node_goes_astray_when_the_bridge_is_taken_away(host: Path) -> None:
+    def story() -> None:
+        _run("ip", "link", "add", "up0", "type", "bridge")
+        _run("ip", "addr", "add", "192.0.2.9/24", "dev", "up0")
+        _run("ip", "link", "set", "up0", "up")
+        _run("ip", "route", "add", "default", "via", "192.0.2.1")
+        local.build(TOPOLOGY)
+        assert f"dev {local.bridge_name(CLUSTER)}" in _run("ip", "route", "get", "172.29.7.11")
+        _run("ip", "link", "del", local.bridge_name(CLUSTER))
+        lost = subprocess.run(["ip", "route", "get", "172.29.7.11"], capture_output=True, text=True)
+        assert lost.returncode != 0 and "No route to host" in lost.stderr
+        local.build(TOPOLOGY)
+        assert f"dev {local.bridge_name(CLUSTER)}" in _run("ip", "route", "get", "172.29.7.11")
+        _run("ip", "link", "del", local.bridge_name(CLUSTER))
+        local.remove(CLUSTER, TOPOLOGY.members, CIDRS)
+        assert "unreachable" not in _run("ip", "route")
+
+    netns.inside(host, story)
+
+
+def test_what_is_left_of_a_cluster_is_found_by_its_name(host: Path) -> None:
+    assert netns.inside(host, lambda: local.members_left(CLUSTER)) is None
+    netns.inside(host, lambda: local.build(TOPOLOGY))
+    netns.create(other := local.namespace(f"{CLUSTER}-b"))
+    try:
+        assert sorted(netns.inside(host, lambda: local.members_left(CLUSTER)) or ()) == ["node-1", "node-2"]
+    finally:
+        netns.remove(other)
+
+
+def test_a_namespace_of_which_only_the_file_is_left_is_made_anew(host: Path) -> None:
+    node = local.namespace(CLUSTER, "node-1")
+    node.touch()
+    assert not netns.pinned(node)
+    netns.inside(host, lambda: local.build(TOPOLOGY))
+    assert netns.pinned(node)
+    assert "172.29.7.11/24" in netns.inside(node, lambda: _run("ip", "addr"))
+
+
 def test_peer_routes_come_and_go(host: Path) -> None:
     netns.inside(host, lambda: local.build(TOPOLOGY))
     node = local.namespace(CLUSTER, "node-1")

@@ -45,9 +45,9 @@ class Options:
 def up(name: str, data_root: Path, options: Options, progress: Progress = lambda line: None) -> ClusterSpec:
     """Start the cluster, or what is missing of it; returns when it is ready (or, without ``wait``, serves)."""
     path = options.kubeconfig or kubeconfig.default_path()
-    kubeconfig.check(path)
     data_root = data_root.absolute()  # components live in /
     _check_question(name, data_root, options)
+    kubeconfig.check(path)
     with _locked(progress):
         stored = find(name, data_root)
         spec = stored or _new(name, data_root, options)

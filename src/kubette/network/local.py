@@ -2,7 +2,8 @@
 
 The host is outside the cluster: it has an address on the bridge, one nftables table and, where it has no route
 of its own for them, unreachable routes for the pod and service CIDRs, so that no packet for them leaves by its
-default route. Everything is named after the cluster; ``remove`` needs only the name, whatever was left behind.
+default route, and a last one for the nodes' subnet, should the bridge be taken away. Everything is named after the
+cluster; ``remove`` needs only the name, whatever was left behind.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from kubette.network import hostnft, netns
 
 ROUTE_PROTOCOL = 75  # marks the routes that are ours (ip route: "proto 75")
 UNREACHABLE = 7  # RTN_UNREACHABLE
+_LAST = 0x7FFF_FFFF  # metric of a route that is to be taken when there is no other
 BRIDGE_PREFIX = "kbt-"
 POOL = "172.29.0.0/16"  # of the clusters' subnets
 LINK = "eth0"  # of the control plane and of every node, towards the bridge
@@ -92,7 +94,8 @@ def members_left(cluster: str) -> list[str] | None:
     """The nodes whose namespaces are there, by name alone; None when there is no trace of the cluster's network."""
     pattern = re.compile(rf"kubette-{re.escape(cluster)}(?:-(node-\d+))?").fullmatch
     found = [match for path in netns.NETNS_DIR.glob("kubette-*") if (match := pattern(path.name))]
-    bridge = Path("/sys/class/net", bridge_name(cluster)).exists()
+    with IPRoute() as ip:
+        bridge = ip.link_lookup(ifname=bridge_name(cluster))
     return [match[1] for match in found if match[1]] if found or bridge else None
 
 
@@ -126,6 +129,8 @@ def _build(topology: Topology) -> None:
         ip.link("set", index=index, state="up")
         for member in topology.members:
             _member(ip, topology, member, index)
+        # While the bridge is there, its own route comes first; without it nothing for a node goes astray.
+        ip.route("replace", dst=topology.subnet, type=UNREACHABLE, proto=ROUTE_PROTOCOL, priority=_LAST)
         for cidr in topology.unroutable:
             if not any(ipaddress.ip_network(cidr).overlaps(network) for network in used_networks()):
                 ip.route("replace", dst=cidr, type=UNREACHABLE, proto=ROUTE_PROTOCOL)
@@ -192,7 +197,21 @@ def remove(cluster: str, members: Iterable[str], unroutable: Sequence[str]) -> N
         if not any(link.get_attr("IFLA_IFNAME").startswith(BRIDGE_PREFIX) for link in ip.get_links()):
             for cidr in unroutable:
                 _ignoring(ip.route, "del", dst=cidr, type=UNREACHABLE, proto=ROUTE_PROTOCOL)
+        _forget_subnets(ip)
     hostnft.remove(cluster)
+
+
+def _forget_subnets(ip: Any) -> None:
+    """Remove the unreachable routes of subnets that no bridge has: whose they were is known by nothing else."""
+    pool = ipaddress.IPv4Network(POOL)
+    bridges = {link["index"] for link in ip.get_links() if link.get_attr("IFLA_IFNAME").startswith(BRIDGE_PREFIX)}
+    held = {ipaddress.IPv4Address(a.get_attr("IFA_ADDRESS")) for a in ip.get_addr(family=2) if a["index"] in bridges}
+    for route in ip.get_routes(family=2):
+        if route["proto"] != ROUTE_PROTOCOL or route["type"] != UNREACHABLE:
+            continue
+        network = ipaddress.IPv4Network((route.get_attr("RTA_DST"), route["dst_len"]))
+        if network.subnet_of(pool) and not any(address in network for address in held):
+            _ignoring(ip.route, "del", dst=str(network), type=UNREACHABLE, proto=ROUTE_PROTOCOL, priority=_LAST)
 
 
 def _ignoring(call: Any, *args: Any, **kwargs: Any) -> None:

@@ -5,8 +5,10 @@ It has its own data directory and kubeconfig, so that it lives beside whatever e
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -35,6 +37,7 @@ class LocalCluster:
         self.resolv_conf = directory / "resolv.conf"
         self.resolv_conf.write_text("nameserver 192.0.2.53\n")  # TEST-NET-1: nobody answers
         self.environment = {"KUBECONFIG": str(self.kubeconfig)}
+        self._subnet = ""
 
     @property
     def spec(self) -> specs.ClusterSpec:
@@ -72,6 +75,7 @@ class LocalCluster:
 
     def up(self, nodes: int = 1, *options: str) -> None:
         self.kubette("up", "--nodes", str(nodes), "--resolv-conf", str(self.resolv_conf), *options)
+        self._subnet = self.spec.subnet
 
     def down(self) -> None:
         self.kubette("down")
@@ -94,6 +98,8 @@ class LocalCluster:
         found += [f"link {name}" for name in links if Path("/sys/class/net", name).exists()]
         tables = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True).stdout.splitlines()
         found += [line for line in tables if line.endswith(f" kubette-{spec_name}")]
+        routes = subprocess.run(["ip", "route", "show", "proto", "75"], capture_output=True, text=True).stdout
+        found += [f"route {line}" for line in routes.splitlines() if self._subnet and f" {self._subnet} " in line]
         own = (f"/run/kubette/{spec_name}/", f"{self.data}/{spec_name}/")
         mounts = Path("/proc/self/mountinfo").read_text().splitlines()
         found += [f"mount {m.split()[4]}" for m in mounts if m.split()[4].startswith(own)]
@@ -104,6 +110,12 @@ class LocalCluster:
         found += [str(p) for p in (Path("/run/kubette", spec_name), self.data / spec_name) if p.exists()]
         if self.kubeconfig.exists():
             found += ["context"] if f"kubette-{spec_name}" in self.kubeconfig.read_text() else []
+        return found + [f"process {pid} {line}" for pid, line in self.processes().items()]
+
+    def processes(self) -> dict[int, str]:
+        """pid → command line, of all that runs for this cluster: components, conmons, containers."""
+        paths = (f"/run/kubette/{self.name}/", f"{self.data}/{self.name}/", f"kubette: cluster {self.name}, ")
+        found = {}
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit():
                 try:
@@ -113,9 +125,16 @@ class LocalCluster:
                         continue  # ended; init has not noticed yet
                 except OSError:
                     continue
-                if f"/kubette-{spec_name}/" in cgroup or any(path in line for path in own):
-                    found.append(f"process {entry.name} {line}")
+                if f"/kubette-{self.name}/" in cgroup or any(path in line for path in paths):
+                    found[int(entry.name)] = line
         return found
+
+    def kill(self) -> None:
+        """SIGKILL to every process of the cluster, until there is none."""
+        while pids := self.processes():
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
 
 def until(what: str, check: Callable[[], T], seconds: float = 30.0) -> T:

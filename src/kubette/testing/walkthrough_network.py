@@ -229,6 +229,13 @@ def _node_goes(story: Story) -> None:
     here = {p["metadata"]["name"] for p in story.pods() if p["spec"]["nodeName"] == "node-1"}
     story.until(_loop(url, 20), "answers of the pods that are left, no failure", _all(here), seconds=30)
     story("kubectl get endpoints kubia-loadbalancer")
+    story.say("(what ran there is replaced; its pods stay Terminating until their node is back)")
+    story.until(
+        "kubectl get po -l app=kubia -o wide",
+        "three pods Running on the node that is left",
+        lambda ran: sum((r["STATUS"], r["NODE"]) == ("Running", "node-1") for r in ran.rows) == 3,
+        seconds=60,
+    )
     story("kubette node start node-2")
     story.until(
         "kubectl get nodes",

@@ -140,7 +140,7 @@ def test_secrets_and_config_maps(world):
         world.create("secrets", {"type": "kubernetes.io/tls"})
     with pytest.raises(Invalid, match="a valid config key must consist of"):
         world.create("configmaps", {"data": {"no spaces": ""}})
-    with pytest.raises(Invalid, match="may not be more than 1048576 bytes"):
+    with pytest.raises(Invalid, match=r"\[\]: Too long: may not be more than 1048576 bytes"):
         world.create("configmaps", {"data": {"k": "x" * (1 << 20), "l": "y"}})
     fixed = world.create("configmaps", {"immutable": True, "data": {"k": "v"}})
     fixed["data"]["k"] = "w"

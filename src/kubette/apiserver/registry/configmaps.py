@@ -33,7 +33,7 @@ class ConfigMaps(Strategy):
             out += checks.named(names.config_map_key, f"binaryData[{key}]", key)
             size += decoded_size(value)
         if size > MAX_SIZE:
-            out.append(too_long("", MAX_SIZE))
+            out.append(too_long("[]", MAX_SIZE))  # upstream: of a path without a name
         return out
 
     def validate_update(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
