@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import socket
+import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import dns.asyncquery
+import dns.exception
 import dns.flags
 import dns.message
 import dns.rcode
@@ -327,3 +331,39 @@ async def test_of_the_real_server_by_the_small_client(tmp_path: Path) -> None:
                 name = f"web{i}.default.svc.cluster.local"
                 rows = await clients.until(name, "A", lambda rows: rows != ["NXDOMAIN"])
                 assert rows[0].startswith("10.43.")
+
+
+async def test_the_process_goes_on_answering_for_a_while_after_sigterm(tmp_path: Path) -> None:
+    config = tmp_path / "kubeconfig"
+    config.write_text(
+        "{apiVersion: v1, kind: Config, current-context: x, contexts: [{name: x, context: {cluster: x, user: x}}],"
+        " clusters: [{name: x, cluster: {server: 'https://127.0.0.1:1'}}], users: [{name: x, user: {token: x}}]}"
+    )
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    arguments = [
+        "dns", "--kubeconfig", str(config), "--listen", "127.0.0.1", "--port", str(port), "--status-port", "-1",
+        "--linger", "1", "--upstream", "127.0.0.1:1",
+    ]  # fmt: skip
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "kubette.cli.main", *arguments)
+
+    async def rcode() -> int:
+        query = dns.message.make_query("web.shop.svc.cluster.local", "A")
+        return (await dns.asyncquery.udp(query, "127.0.0.1", timeout=1, port=port)).rcode()
+
+    try:
+        async with asyncio.timeout(20):
+            while True:
+                with contextlib.suppress(OSError, dns.exception.Timeout):
+                    assert await rcode() == dns.rcode.SERVFAIL  # it knows nothing yet, as there is no API
+                    break
+        start = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        while time.monotonic() < start + 0.5:
+            assert await rcode() == dns.rcode.SERVFAIL
+        assert await asyncio.wait_for(process.wait(), 10) == 0
+        assert time.monotonic() - start >= 1
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()

@@ -45,10 +45,17 @@ _DEFAULT = DnsConfig()
     help="Where upstream servers are read from when none is given.",
 )
 @click.option("--ttl", type=click.IntRange(0, 3600), default=5, show_default=True, help="Seconds.")
+@click.option(
+    "--linger",
+    type=click.FloatRange(0, 300),
+    default=0.0,
+    show_default=True,
+    help="Seconds to go on answering after SIGTERM, until clients are led elsewhere.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Say what goes on.")
 def command(
     kubeconfig: Path | None, domain: str, listen: tuple[str, ...], port: int, status_port: int,
-    cidr: tuple[str, ...], upstream: tuple[str, ...], resolv_conf: Path, ttl: int, verbose: bool,
+    cidr: tuple[str, ...], upstream: tuple[str, ...], resolv_conf: Path, ttl: int, linger: float, verbose: bool,
 ) -> None:  # fmt: skip
     """Serve cluster DNS (Kubernetes DNS specification 1.1.0) in the foreground."""
     from kubette.client.config import ClientConfig, ConfigError
@@ -66,14 +73,14 @@ def command(
             resolv_conf=resolv_conf,
             ttl=ttl,
         )
-        asyncio.run(_serve(client, config))
+        asyncio.run(_serve(client, config, linger))
     except (ConfigError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
         raise click.ClickException(f"cannot serve: {error.strerror or error}") from error
 
 
-async def _serve(client: ClientConfig, config: DnsConfig) -> None:
+async def _serve(client: ClientConfig, config: DnsConfig, linger: float) -> None:
     from kubette import dns
     from kubette.client.reader import Reader
 
@@ -86,8 +93,9 @@ async def _serve(client: ClientConfig, config: DnsConfig) -> None:
         stopped = True
         task.cancel()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop)
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, lambda: loop.call_later(linger, stop))
+    loop.add_signal_handler(signal.SIGINT, stop)
     try:
         await dns.run(Reader(client), config)
     except asyncio.CancelledError:
