@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import shutil
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -158,6 +161,40 @@ async def test_without_endpoints_503_and_back(cluster: World) -> None:
     await cluster.until("kubia.test", "/", (200, "one"))
     await cluster.api.delete(INGRESSES, "kubia", "default")
     await cluster.until("kubia.test", "/", 404)
+
+
+async def test_haproxy_is_started_again_when_it_was_killed(cluster: World) -> None:
+    await cluster.service("kubia", "one")
+    await cluster.ingress("kubia", ("kubia.test", "/", "kubia", 80))
+    await cluster.until("kubia.test", "/", (200, "one"))
+    for _ in range(2):
+        await _kill_master()
+        async with asyncio.timeout(10):
+            while True:
+                with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+                    if await cluster.get("kubia.test") == (200, "one"):
+                        break
+    await cluster.join("kubia", "two")
+    async with asyncio.timeout(10):
+        while (await cluster.get("kubia.test"))[1] != "two":
+            pass
+
+
+async def _kill_master() -> None:
+    killed = _master()
+    os.kill(killed, signal.SIGKILL)
+    await eventually(lambda: _master() not in (0, killed))
+
+
+def _master() -> int:
+    """The process id of our HAProxy; 0 without one."""
+    for child in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split():
+        stat = Path(f"/proc/{child}/stat").read_text().rpartition(")")
+        if stat[0].endswith("(haproxy") and stat[2].split()[0] != "Z" and "-W" in Path(
+            f"/proc/{child}/cmdline"
+        ).read_text().split("\0"):
+            return int(child)
+    return 0
 
 
 async def test_a_request_in_flight_outlives_its_endpoint_and_the_controller(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ class Haproxy:
         link.unlink(missing_ok=True)
         link.symlink_to(at.name)
         os.replace(link, self.directory / "current")
-        if self._process is None:
+        if not self.running:
             self._process = await self._spawn()
         else:
             self._signal(signal.SIGUSR2)

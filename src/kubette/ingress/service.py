@@ -14,6 +14,7 @@ import resource as limits
 import shutil
 import socket
 import tempfile
+from collections import deque
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ log = logging.getLogger(__name__)
 
 _DISTANCE, _MANY_OLD, _LONG_DISTANCE = 0.2, 4, 5.0  # seconds, workers, seconds
 _RETRY = 5.0  # after a refused configuration
+_ENDS, _ENDS_SECONDS = 3, 60.0  # so many ends of HAProxy in so short a time are too many
 
 
 class Controller:
@@ -50,6 +52,7 @@ class Controller:
         self.wanted = Plan()
         self._not_before = 0.0
         self._stale = False  # HAProxy's servers are not what ``slots`` says
+        self._loaded = asyncio.Event()
 
     async def start(self) -> None:
         """HaproxyFailure when the first configuration is refused, or its ports cannot be had."""
@@ -69,6 +72,20 @@ class Controller:
             await self._move()
             if self._due and asyncio.get_running_loop().time() >= self._not_before:
                 await self._reload()
+
+    async def revive(self) -> None:
+        """Have HAProxy started again when it ends. HaproxyFailure when it ends again and again."""
+        ends: deque[float] = deque(maxlen=_ENDS)
+        while True:
+            code = await self.haproxy.wait()
+            ends.append(asyncio.get_running_loop().time())
+            if len(ends) == _ENDS and ends[-1] - ends[0] < _ENDS_SECONDS:
+                raise HaproxyFailure(f"haproxy exited with code {code}")
+            log.error("haproxy exited with code %d: starting it again", code)
+            self._loaded.clear()
+            self._stale, self._not_before = True, 0.0
+            self.state.changed.set()
+            await self._loaded.wait()
 
     @property
     def _due(self) -> bool:
@@ -103,6 +120,7 @@ class Controller:
 
         await self.haproxy.load(files)
         self.plan, self.slots, self._stale = wanted, placed, False
+        self._loaded.set()
         log.info("HAProxy has configuration %d: %d backends", self.haproxy.generation, len(placed))
 
     async def _move(self) -> None:
@@ -187,7 +205,7 @@ async def run(api: Api, config: IngressConfig) -> None:
                 await controller.start()
                 group.create_task(controller.run(), name="ingress controller")
                 group.create_task(reporter.statuses(), name="ingress statuses")
-                raise HaproxyFailure(f"haproxy exited with code {await haproxy.wait()}")
+                await controller.revive()
         except* HaproxyFailure as group_:
             raise group_.exceptions[0] from None
         finally:
