@@ -166,6 +166,27 @@ async def test_pods_get_an_account_and_its_token(api: Api) -> None:
     assert spec["volumes"][0]["name"] == mount["name"] and spec["priority"] == 0 and len(spec["tolerations"]) == 2
 
 
+async def test_an_ingress_without_a_class_gets_the_default_one(api: Api) -> None:
+    networking = "/apis/networking.k8s.io/v1"
+    ingresses = f"{networking}/namespaces/default/ingresses"
+
+    async def made(name: str, annotations: dict[str, str], **spec: Any) -> str | None:
+        backend = {"service": {"name": "web", "port": {"number": 80}}}
+        metadata = {"name": name, "annotations": annotations}
+        body = {"metadata": metadata, "spec": {"defaultBackend": backend, **spec}}
+        found: str | None = (await api.ok("POST", ingresses, body))["spec"].get("ingressClassName")
+        return found
+
+    assert await made("early", {}) is None
+    for name, marked in (("plain", "false"), ("usual", "true")):
+        annotations = {"ingressclass.kubernetes.io/is-default-class": marked}
+        body = {"metadata": {"name": name, "annotations": annotations}, "spec": {"controller": "example.com/x"}}
+        await api.ok("POST", f"{networking}/ingressclasses", body)
+    assert await made("none", {}) == "usual"
+    assert await made("own", {}, ingressClassName="plain") == "plain"
+    assert await made("old", {"kubernetes.io/ingress.class": "plain"}) is None
+
+
 async def test_scale(api: Api) -> None:
     rc = {
         "apiVersion": "v1", "kind": "ReplicationController", "metadata": {"name": "kubia"},

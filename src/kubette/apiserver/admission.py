@@ -1,8 +1,8 @@
 """Admission: what the server adds to or refuses in a write, beyond the kind's own rules.
 
-NamespaceLifecycle, ServiceAccount, Priority, DefaultTolerationSeconds, RuntimeClass. Plain functions over
-objects and a Reader; only ``wait_for_service_account`` waits (the account of a new namespace is made by a
-controller a moment after it).
+NamespaceLifecycle, ServiceAccount, Priority, DefaultTolerationSeconds, RuntimeClass, DefaultIngressClass. Plain
+functions over objects and a Reader; only ``wait_for_service_account`` waits (the account of a new namespace is made by
+a controller a moment after it).
 """
 
 from __future__ import annotations
@@ -35,6 +35,20 @@ def admit_create(kind: Kind, namespace: str, obj: Object, reader: Reader, tolera
         _priority(obj, reader)
         _tolerations(obj, toleration_seconds)
         _runtime_class(obj, reader)
+    if kind.group_resource == "ingresses.networking.k8s.io":
+        _ingress_class(obj, reader)
+
+
+def _ingress_class(ingress: Object, reader: Reader) -> None:
+    """DefaultIngressClass: the newest of those that are marked, for an Ingress that names none in either way."""
+    spec = ingress.get("spec") or {}
+    if spec.get("ingressClassName") is not None or "kubernetes.io/ingress.class" in m.annotations(ingress):
+        return
+    classes = reader.list(resource("ingressclasses.networking.k8s.io"))
+    marked = [c for c in classes if m.annotations(c).get("ingressclass.kubernetes.io/is-default-class") == "true"]
+    newest = max((str(m.metadata(c).get("creationTimestamp")) for c in marked), default="")
+    if names := sorted(m.name(c) for c in marked if str(m.metadata(c).get("creationTimestamp")) == newest):
+        ingress.setdefault("spec", {})["ingressClassName"] = names[0]
 
 
 def _namespace_lifecycle(kind: Kind, namespace: str, obj: Object, reader: Reader) -> None:
