@@ -13,6 +13,7 @@ from kubette.controllers.endpoints import Endpoints
 from kubette.controllers.endpointslice import EndpointSlice
 from kubette.controllers.endpointslicemirroring import EndpointSliceMirroring
 from kubette.controllers.garbagecollector import GarbageCollector
+from kubette.controllers.job import Job
 from kubette.controllers.loadbalancer import LoadBalancer
 from kubette.controllers.namespace import Namespace
 from kubette.controllers.nodeipam import NodeIpam
@@ -23,6 +24,7 @@ from kubette.controllers.replicationcontroller import ReplicationController
 from kubette.controllers.rootca import RootCa
 from kubette.controllers.serviceaccount import ServiceAccount
 from kubette.controllers.tainteviction import TaintEviction
+from kubette.controllers.ttlafterfinished import TtlAfterFinished
 
 #: In the order in which they start to work.
 CONTROLLERS: tuple[type[Controller[Any]], ...] = (
@@ -32,6 +34,8 @@ CONTROLLERS: tuple[type[Controller[Any]], ...] = (
     ReplicationController,
     ReplicaSet,
     Deployment,
+    Job,
+    TtlAfterFinished,
     EndpointSlice,
     Endpoints,
     EndpointSliceMirroring,
