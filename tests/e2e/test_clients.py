@@ -1,11 +1,15 @@
-"""The public Python clients: list, create, watch, exec, logs."""
+"""The public Python clients: list, create, patch, watch, exec, logs, port-forward, delete; and the server killed."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
+import os
+import signal
+import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -32,6 +36,18 @@ def pod(name: str) -> dict[str, Any]:
     }
 
 
+REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+
+
+def answer(sock: Any) -> bytes:
+    sock.settimeout(10)
+    sock.sendall(REQUEST)
+    parts = []
+    while part := sock.recv(65536):
+        parts.append(part)
+    return b"".join(parts)
+
+
 def test_kubernetes(two_nodes: LocalCluster, namespace: str) -> None:
     from kubernetes import client, config, stream, watch
 
@@ -51,6 +67,11 @@ def test_kubernetes(two_nodes: LocalCluster, namespace: str) -> None:
             stdout=True, stderr=True, stdin=False, tty=False,
         )  # fmt: skip
         assert out == "hi\n"
+        forward = stream.portforward(core.connect_get_namespaced_pod_portforward, "a", namespace, ports="8080,8081")
+        assert b"You've hit a" in answer(forward.socket(8080))
+        assert "error forwarding port 8081" in until("an error", lambda: forward.error(8081), 5)
+        labelled = core.patch_namespaced_pod("a", namespace, {"metadata": {"labels": {"more": "yes"}}})
+        assert labelled.metadata.labels == {"app": "a", "more": "yes"}
         until("logs", lambda: "Kubia server starting" in core.read_namespaced_pod_log("a", namespace), 5)
         core.delete_namespaced_pod("a", namespace, grace_period_seconds=0)
         with pytest.raises(client.ApiException) as error:
@@ -76,6 +97,8 @@ def test_lightkube(two_nodes: LocalCluster, namespace: str) -> None:
             break
     else:
         pytest.fail("the watch ended before the pod ran")
+    patched = client.patch(Pod, "a", {"metadata": {"labels": {"more": "yes"}}})
+    assert patched.metadata is not None and patched.metadata.labels == {"more": "yes"}
     until("logs", lambda: "Kubia server starting" in "".join(client.log("a")), 5)
     client.delete(Pod, "a", grace_period=0)
     with pytest.raises(ApiError) as error:
@@ -96,9 +119,97 @@ async def test_kr8s(two_nodes: LocalCluster, namespace: str) -> None:
             break
     done = await made.exec(["echo", "hi"])
     assert done.stdout == b"hi\n"
+    async with made.portforward(8080) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(REQUEST)
+        assert b"You've hit a" in await asyncio.wait_for(reader.read(), 10)
+        writer.close()
+    await made.label(more="yes")
+    assert made.labels == {"app": "a", "more": "yes"}
     until("logs", lambda: "Kubia server starting" in two_nodes.kubectl("logs", "a", "-n", namespace), 5)
     lines = [line async for line in made.logs()]
     assert lines[0].startswith("Kubia server starting")
     await made.delete(propagation_policy="Background")
     with pytest.raises(kr8s.NotFoundError):
         await Pod.get("b", namespace=namespace, api=api, timeout=1)
+
+
+class Followers:
+    """Watches of three clients, each resumed as its library has it; ``seen`` is what each has come to know."""
+
+    def __init__(self, kubeconfig: str, namespace: str) -> None:
+        self.seen: dict[str, set[str]] = {"kubernetes": set(), "lightkube": set(), "kr8s": set()}
+        self._kubeconfig, self._namespace = kubeconfig, namespace
+        self._over = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._again, args=(follow,), name=follow.__name__, daemon=True)
+            for follow in (self.kubernetes, self.lightkube, self.kr8s)
+        ]
+
+    def __enter__(self) -> Followers:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+
+    def _again(self, follow: Callable[[], None]) -> None:
+        """A watch that broke is begun again, by who uses the library."""
+        while not self._over.is_set():
+            with contextlib.suppress(Exception):
+                follow()
+            self._over.wait(0.2)
+
+    def kubernetes(self) -> None:
+        from kubernetes import client, config, watch
+
+        with contextlib.closing(config.new_client_from_config(self._kubeconfig)) as api_client:
+            core = client.CoreV1Api(api_client)
+            listed = core.list_namespaced_config_map(self._namespace)
+            self.seen["kubernetes"] |= {item.metadata.name for item in listed.items}
+            version = listed.metadata.resource_version
+            events = watch.Watch().stream(
+                core.list_namespaced_config_map, self._namespace, resource_version=version, timeout_seconds=60
+            )
+            for event in events:
+                self.seen["kubernetes"].add(event["object"].metadata.name)
+
+    def lightkube(self) -> None:
+        from lightkube import Client, KubeConfig
+        from lightkube.resources.core_v1 import ConfigMap
+        from lightkube.types import OnErrorAction, OnErrorResult
+
+        client = Client(config=KubeConfig.from_file(self._kubeconfig), namespace=self._namespace)
+        for _, obj in client.watch(ConfigMap, on_error=lambda error, count: OnErrorResult(OnErrorAction.RETRY, 1)):
+            self.seen["lightkube"].add(obj.metadata.name)
+
+    def kr8s(self) -> None:
+        import kr8s
+
+        async def follow() -> None:
+            api = await kr8s.asyncio.api(kubeconfig=self._kubeconfig, namespace=self._namespace)
+            async for _, obj in api.watch("configmaps", namespace=self._namespace):
+                self.seen["kr8s"].add(obj.name)
+
+        asyncio.run(follow())
+
+    def all_know(self, names: set[str]) -> bool:
+        return all(names <= seen for seen in self.seen.values())
+
+
+def test_watches_lose_nothing_when_the_server_is_killed(two_nodes: LocalCluster, namespace: str) -> None:
+    names: set[str] = set()
+    with Followers(str(two_nodes.kubeconfig), namespace) as followers:
+        for turn in range(3):
+            for n in range(5):
+                name = f"m{turn}-{n}"
+                two_nodes.kubectl("create", "configmap", name, "-n", namespace)
+                names.add(name)
+            if turn != 1:  # once the next is written while nobody may be watching yet
+                until("everybody knows", lambda: followers.all_know(names), 30)
+            os.kill(two_nodes.pid("server"), signal.SIGKILL)
+            until("the server is back", lambda: two_nodes.kubectl("get", "--raw", "/readyz", check=False) == "ok", 20)
+        until("everybody knows", lambda: followers.all_know(names), 30)
+    left = two_nodes.kubectl("get", "configmaps", "-n", namespace, "-o", "name").split()
+    assert {line.partition("/")[2] for line in left} - {"kube-root-ca.crt"} == names, "acknowledged is there"

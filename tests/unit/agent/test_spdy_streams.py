@@ -271,7 +271,7 @@ async def test_port_forward_tunnelled_in_websocket(node: Node) -> None:
 
 async def test_port_forward_over_old_websocket(node: Node) -> None:
     async with aiohttp.ClientSession() as http:
-        url = f"{node.url}/portforward?ports=7,9"
+        url = f"{node.url}/portforward?port=7&port=9"
         async with http.ws_connect(url, protocols=["v4.channel.k8s.io"]) as ws:
             first = [(await ws.receive()).data for _ in range(4)]
             assert first == [b"\0\x07\0", b"\x01\x07\0", b"\x02\x09\0", b"\x03\x09\0"]

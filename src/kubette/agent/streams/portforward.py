@@ -137,12 +137,12 @@ async def _copy(data: Stream, reader: asyncio.StreamReader, writer: asyncio.Stre
 
 
 async def _old_websocket(request: web.Request, socket: web.WebSocketResponse, dial: Dial) -> web.StreamResponse:
-    """``?ports=8080&ports=…``: channel 2i carries data and 2i+1 errors; each first says its port."""
-    texts = [p for value in request.query.getall("ports", []) for p in value.split(",") if p]
+    """``?port=8080&port=…``: channel 2i carries data and 2i+1 errors; each first says its port."""
+    texts = [p for value in request.query.getall("port", []) for p in value.split(",") if p]
     if not texts:
-        return upgrade.refuse('query parameter "ports" is required')
+        return upgrade.refuse('query parameter "port" is required')
     if not all(p.isdecimal() and 0 < int(p) < 65536 for p in texts):
-        return upgrade.refuse(f'unable to parse "ports" query parameter: {",".join(texts)}')
+        return upgrade.refuse(f'unable to parse "port" query parameter: {",".join(texts)}')
     ports = [int(p) for p in texts]
     await socket.prepare(request)
     in_base64 = "base64" in (socket.ws_protocol or "")
