@@ -102,6 +102,46 @@ async def test_nobody_gives_away_what_they_do_not_hold(api: Api) -> None:
     await api.ok("POST", f"{RBAC}/rolebindings", binding("Role", "r"), **as_joe)
 
 
+async def test_a_node_writes_itself_and_its_pods(api: Api) -> None:
+    """With another's key it could otherwise be any ServiceAccount whose pod runs anywhere."""
+    node = {"Impersonate_User": "system:node:one", "Impersonate_Group": "system:nodes"}
+    merge = {"content_type": "application/merge-patch+json", **node}
+    account = {"metadata": {"name": "default"}}
+    await api.ok("POST", f"{NS}/serviceaccounts", account)
+    await api.ok("POST", "/api/v1/nodes", {"metadata": {"name": "one"}}, **node)
+    await api.ok("POST", "/api/v1/nodes", {"metadata": {"name": "two"}})
+    pods = {}
+    for where in ("one", "two"):
+        spec = {"nodeName": where, "containers": [{"name": "c", "image": "i:1"}]}
+        pods[where] = await api.ok("POST", f"{NS}/pods", {"metadata": {"name": f"on-{where}"}, "spec": spec})
+
+    def token(where: str) -> dict[str, Any]:
+        meta = pods[where]["metadata"]
+        bound = {"kind": "Pod", "apiVersion": "v1", "name": meta["name"], "uid": meta["uid"]}
+        return {"spec": {"audiences": ["a"], "boundObjectRef": bound}}
+
+    async def refused(words: str, method: str, path: str, body: Any = None, **headers: str) -> None:
+        status, error = await api.call(method, path, body, **(headers or node))
+        assert status == 403 and words in error["message"], error
+
+    running, leases = {"status": {"phase": "Running"}}, "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
+    await api.ok("PATCH", "/api/v1/nodes/one", {"metadata": {"labels": {"a": "b"}}}, **merge)
+    await api.ok("PATCH", f"{NS}/pods/on-one/status", running, **merge)
+    await api.ok("POST", leases, {"metadata": {"name": "one"}}, **node)
+    await api.ok("POST", f"{NS}/serviceaccounts/default/token", token("one"), **node)
+    await refused('node "one" is not allowed to modify node "two"', "PATCH", "/api/v1/nodes/two/status", {}, **merge)
+    await refused("not allowed to modify taints", "PATCH", "/api/v1/nodes/one",
+                  {"spec": {"taints": [{"key": "a", "effect": "NoSchedule"}]}}, **merge)  # fmt: skip
+    await refused("with spec.nodeName set to itself", "PATCH", f"{NS}/pods/on-two/status", running, **merge)
+    await refused("can only delete pods", "DELETE", f"{NS}/pods/on-two")
+    await refused("can only evict pods", "POST", f"{NS}/pods/on-two/eviction", {"metadata": {"name": "on-two"}})
+    await refused("can only create mirror pods", "POST", f"{NS}/pods", {"metadata": {"name": "p"}})
+    await refused("node lease with the same name", "POST", leases, {"metadata": {"name": "two"}})
+    await refused("scheduled on a different node", "POST", f"{NS}/serviceaccounts/default/token", token("two"))
+    await refused("not bound to a pod", "POST", f"{NS}/serviceaccounts/default/token", {"spec": {"audiences": ["a"]}})
+    await api.ok("DELETE", f"{NS}/pods/on-one?gracePeriodSeconds=0", **node)
+
+
 async def test_groups_are_not_taken_without_a_user(api: Api) -> None:
     status, error = await api.call("GET", f"{NS}/configmaps", Impersonate_Group="system:nodes")
     assert status == 400 and "without impersonating a user" in error["message"]

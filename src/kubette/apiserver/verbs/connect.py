@@ -11,7 +11,7 @@ from aiohttp import web
 
 from kubette.api import kinds
 from kubette.api.errors import BadRequest, not_found
-from kubette.apiserver import deletion, request, writes
+from kubette.apiserver import deletion, noderestriction, request, writes
 from kubette.apiserver.objects import served_object
 from kubette.apiserver.registry import strategy_for
 from kubette.apiserver.verbs.base import Call, method_not_allowed
@@ -40,11 +40,14 @@ async def apply(call: Call, obj: Object) -> web.StreamResponse:
         raise not_found(kind.plural, name, kind.group)
     ctx = call.context()
     parent = served_object(kind, objects.load(entry))
+    noderestriction.admit(call.user, kind, "create", call.info.subresource, parent, obj, objects)
     result = strategy_for(kind).connect(call.info.subresource, parent, obj, ctx)
     if result is None:
         raise method_not_allowed()
     if result.delete_options is not None:
         options = deletion.DeleteOptions.read(result.delete_options, None, "")
+        if error := options.error():
+            raise request.options_invalid(call.info, error)
         ctx.dry_run |= request.dry_run(call.info, options.dry_run)
         done = deletion.delete(objects, kind, call.namespace, name, options, ctx)
         await done.written.finish()

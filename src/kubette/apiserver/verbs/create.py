@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from kubette.api.errors import BadRequest
-from kubette.apiserver import admission, escalation, request, reviews, writes
+from kubette.apiserver import admission, escalation, noderestriction, request, reviews, writes
 from kubette.apiserver.registry.base import Context
 from kubette.apiserver.verbs.base import Call, codec_refused, method_not_allowed
 
@@ -43,14 +43,21 @@ def admit(call: Call, ctx: Context) -> writes.Admit:
 
     def run(obj: Object, old: Object | None) -> None:
         admission.admit_create(call.kind, call.namespace, obj, call.app.objects, call.app.config.toleration_seconds)
-        escalation.admit(call.app.authorizer, call.user, call.kind, obj, old)
+        _guard(call, obj, old)
 
     return run
 
 
 def admit_change(call: Call) -> writes.Admit:
     """Admission of an update."""
-    return lambda obj, old: escalation.admit(call.app.authorizer, call.user, call.kind, obj, old)
+    return lambda obj, old: _guard(call, obj, old)
+
+
+def _guard(call: Call, obj: Object, old: Object | None) -> None:
+    """What RBAC cannot say of a write. Raises Forbidden."""
+    info, objects = call.info, call.app.objects
+    noderestriction.admit(call.user, call.kind, info.verb, info.subresource, obj, old, objects)
+    escalation.admit(call.app.authorizer, call.user, call.kind, obj, old)
 
 
 async def _binding(call: Call, obj: Object) -> web.StreamResponse:

@@ -6,7 +6,7 @@ import orjson
 from aiohttp import web
 
 from kubette.api.errors import NotFound
-from kubette.apiserver import admission, bodies, codec, deletion, request
+from kubette.apiserver import admission, bodies, codec, deletion, noderestriction, request
 from kubette.apiserver.bodies import Body
 from kubette.apiserver.convert import stored_resource
 from kubette.apiserver.deletion import DeleteOptions
@@ -20,6 +20,8 @@ async def handle(call: Call) -> web.StreamResponse:
     options = await _options(call)
     kind, name = call.kind, call.info.name
     admission.admit_delete(kind, name)
+    if noderestriction.node_of(call.user) and (found := call.app.objects.get(kind, call.namespace, name)):
+        noderestriction.admit(call.user, kind, "delete", "", found, None, call.app.objects)
     done = deletion.delete(call.app.objects, kind, call.namespace, name, options, call.context())
     value = await done.written.finish()
     if done.as_object:
