@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import select
+import socket
 import subprocess
 import time
 import urllib.request
@@ -112,6 +113,17 @@ def test_port_forward(with_kubectl: LocalCluster, namespace: str, pod: str) -> N
         for _ in range(5):
             with urllib.request.urlopen(f"http://127.0.0.1:{found[1]}", timeout=10) as response:
                 assert response.read() == b"You've hit kubia\n"
+
+
+def test_port_forward_to_where_nobody_listens(with_kubectl: LocalCluster, namespace: str, pod: str) -> None:
+    argv = [with_kubectl.kubectl_path, "port-forward", f"pod/{pod}", ":9", "-n", namespace]
+    with _running(argv, with_kubectl) as process:
+        assert process.stdout is not None
+        found = re.search(r"127\.0\.0\.1:(\d+)", _read(process.stdout.fileno(), r"127\.0\.0\.1:\d+ -> 9"))
+        assert found is not None
+        with socket.create_connection(("127.0.0.1", int(found[1])), timeout=10) as sock:
+            assert sock.recv(1) == b""
+        _read(process.stdout.fileno(), "error forwarding port 9.*127.0.0.1:9: connect: connection refused")
 
 
 def test_copy_there_and_back(with_kubectl: LocalCluster, namespace: str, pod: str, tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ async def start(
     name = container["name"]
     emit = emitter(shared, pod, name)
     try:
-        image = await shared.puller.ensure(meta.uid(pod), container, await _auths(shared, pod, container), emit)
+        image = await shared.puller.ensure(meta.uid(pod), container, await _auths(shared, pod, container, emit), emit)
     except ImageFailure as error:
         emit("Warning", "Failed", f"Error: {error.reason}")
         raise StartFailure(error.reason, str(error)) from error
@@ -129,13 +129,28 @@ async def _whole(work: Awaitable[T]) -> T:
         raise
 
 
-async def _auths(shared: Shared, pod: Obj, container: Obj) -> list[dict[str, str]]:
-    names = [s.get("name", "") for s in (pod.get("spec") or {}).get("imagePullSecrets") or ()]
-    try:
-        found = [await shared.objects.secret(meta.namespace(pod), n) for n in names]
-    except VolumeError:  # upstream, too, tries without
-        found = []
-    return auths_of([s for s in found if s], str(container.get("image") or ""))
+async def _auths(
+    shared: Shared, pod: Obj, container: Obj, emit: Callable[[str, str, str], None]
+) -> list[dict[str, str]]:
+    """What the pod's imagePullSecrets hold for the image's registry; it may do without those that are missing."""
+    found, missing = [], []
+    for name in [s.get("name", "") for s in (pod.get("spec") or {}).get("imagePullSecrets") or ()]:
+        try:
+            secret = await shared.objects.secret(meta.namespace(pod), name)
+        except VolumeError:
+            secret = None
+        if secret is None:
+            missing.append(name)
+        else:
+            found.append(secret)
+    if missing:
+        emit(
+            "Warning",
+            "FailedToRetrieveImagePullSecret",
+            f"Unable to retrieve some image pull secrets ({', '.join(missing)}); "
+            "attempting to pull the image may not succeed.",
+        )
+    return auths_of(found, str(container.get("image") or ""))
 
 
 async def _spec(

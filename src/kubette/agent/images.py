@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import fnmatch
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -137,8 +138,9 @@ def _host(key: str) -> str:
 
 
 def auths_of(secrets: Iterable[Obj], reference: str) -> list[dict[str, str]]:
-    """Credentials among image pull secrets for the registry of ``reference``, and no other's."""
-    wanted, out = registry_of(reference), []
+    """Credentials among image pull secrets for the registry of ``reference``, and no other's; those that are
+    for a part of the registry precede those for all of it."""
+    found: list[tuple[str, dict[str, str]]] = []
     for secret in secrets:
         data = secret.get("data") or {}
         try:
@@ -149,12 +151,27 @@ def auths_of(secrets: Iterable[Obj], reference: str) -> list[dict[str, str]]:
             else:
                 continue
             for registry, entry in table.items():
-                if _host(registry) != wanted:
+                path = _matched(registry, reference)
+                if path is None:
                     continue
                 user, password = entry.get("username", ""), entry.get("password", "")
                 if not user and entry.get("auth"):
                     user, _, password = base64.b64decode(entry["auth"]).decode().partition(":")
-                out.append({"registry": registry, "username": user, "password": password})
+                found.append((path, {"registry": registry, "username": user, "password": password}))
         except (ValueError, AttributeError):  # a secret that is none: the pull goes on without it
             continue
-    return out
+    return [auth for _, auth in sorted(found, key=lambda row: -len(row[0]))]
+
+
+def _matched(key: str, reference: str) -> str | None:
+    """The part of the registry that an entry is for ("": all of it); None: not this reference's. The host may be
+    a pattern: https://kubernetes.io/docs/concepts/containers/images/#config-json."""
+    rest = key.partition("://")[2] or key
+    path = rest.partition("/")[2].strip("/")
+    path = "" if path in ("v1", "v2") else path
+    host, wanted = _host(key).split("."), registry_of(reference)
+    parts = wanted.split(".")
+    if len(host) != len(parts) or not all(map(fnmatch.fnmatchcase, parts, host)):
+        return None
+    named = reference.partition("/")[2] if reference.startswith(wanted + "/") else reference
+    return path if f"{named}/".startswith(f"{path}/" if path else "") else None

@@ -7,12 +7,15 @@ by a client certificate of the cluster's CA. Paths and parameters are the kubele
 from __future__ import annotations
 
 import asyncio
+import functools
+import os
 import re
 import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, Protocol
 
 import orjson
@@ -177,18 +180,7 @@ class NodeApi:
         async def dial(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
             if worker.prepared is None:
                 raise OSError("the pod is not running")
-            path = worker.prepared.sandbox.netns
-            if path is None:
-                return await asyncio.open_connection("localhost", port)
-            make = socket.socket
-            made = await asyncio.to_thread(netns.inside, path, lambda: make(socket.AF_INET, socket.SOCK_STREAM))
-            made.setblocking(False)
-            try:
-                await asyncio.get_running_loop().sock_connect(made, ("127.0.0.1", port))
-                return await asyncio.open_connection(sock=made)
-            except BaseException:
-                made.close()
-                raise
+            return await _connect(worker.prepared.sandbox.netns, port, worker.uid)
 
         return await serve_portforward(request, dial)
 
@@ -227,6 +219,28 @@ class NodeApi:
                 words = f'container "{name}" in pod "{pod}" is waiting to start: trying and failing to pull image'
             raise web.HTTPBadRequest(text=words)
         return runs[-1]
+
+
+async def _connect(path: Path | None, port: int, uid: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """To a port of localhost in a pod's network namespace (None: the node's). OSError, worded as containerd's."""
+    failed = []
+    for number, family, host in ((4, socket.AF_INET, "127.0.0.1"), (6, socket.AF_INET6, "::1")):
+        made: socket.socket | None = None
+        try:
+            make = functools.partial(socket.socket, family, socket.SOCK_STREAM)
+            made = await asyncio.to_thread(netns.inside, path, make) if path else make()
+            made.setblocking(False)
+            await asyncio.get_running_loop().sock_connect(made, (host, port))
+            return await asyncio.open_connection(sock=made)
+        except BaseException as error:
+            if made is not None:
+                made.close()
+            if not isinstance(error, OSError):
+                raise
+            address = f"[{host}]" if number == 6 else host
+            why = os.strerror(error.errno or 0).lower()
+            failed.append(f"IPv{number}: dial tcp{number} {address}:{port}: connect: {why}")
+    raise OSError(f'failed to connect to localhost:{port} inside namespace "{uid}", {", ".join(failed)}')
 
 
 async def _healthz(request: web.Request) -> web.Response:

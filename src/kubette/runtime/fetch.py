@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -91,4 +92,5 @@ def _last_words(err: bytes) -> str:
     words = next((line for line in reversed(lines) if "level=fatal" in line), lines[-1] if lines else "")
     if 'msg="' in words:
         words = words.partition('msg="')[2].rstrip('"').replace('\\"', '"').replace("\\\\", "\\")
-    return words.strip().removeprefix("⨯").strip()
+    words = words.strip().removeprefix("⨯").strip()
+    return re.sub(r'^Error parsing image name "[^"]*": ', "", words)  # which it says of whatever fails

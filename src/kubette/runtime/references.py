@@ -43,10 +43,7 @@ def parse(text: str) -> Reference:
     """The normal form; ImageFailure (InvalidImageName) in upstream's words where there is none."""
 
     def bad(why: str) -> ImageFailure:
-        return ImageFailure(
-            f'Failed to apply default image tag "{text}": couldn\'t parse image name "{text}": {why}',
-            "InvalidImageName",
-        )
+        return ImageFailure(f'couldn\'t parse image name "{text}": {why}', "InvalidImageName")
 
     rest, at, digest = text.partition("@")
     if at and not _DIGEST.fullmatch(digest):
