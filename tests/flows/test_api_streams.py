@@ -73,6 +73,9 @@ async def test_logs(cluster: tuple[Api, Agent]) -> None:
     api, agent = cluster
     text = await api.ok("GET", f"{NS}/pods/p/log?container=a&tailLines=5&follow=true")
     assert text == b"/containerLogs/default/p/a?follow=true&tailLines=5"
+    status, error = await api.call("GET", f"{NS}/pods/p/log?container=a&tailLines=-5")
+    words = 'PodLogOptions "p" is invalid: tailLines: Invalid value: -5: must be greater than or equal to 0'
+    assert (status, error["reason"], error["message"]) == (422, "Invalid", words)
     assert agent.user == "kube-apiserver-kubelet-client"
     status, error = await api.call("GET", f"{NS}/pods/p/log")
     assert status == 400

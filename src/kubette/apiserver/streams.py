@@ -15,7 +15,8 @@ import aiohttp
 import orjson
 from aiohttp import web
 
-from kubette.api.errors import ApiError, BadRequest, InternalError, NotFound, not_found
+from kubette.api.errors import ApiError, BadRequest, InternalError, NotFound, invalid_object, not_found
+from kubette.apiserver import logoptions
 from kubette.apiserver.config import ServerConfig
 from kubette.apiserver.splice import UpstreamError, splice
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from kubette.apiserver.verbs.base import Call
 
 Object = dict[str, Any]
-_LOG_PARAMS = ("follow", "previous", "sinceSeconds", "sinceTime", "timestamps", "tailLines", "limitBytes", "stream")
 _UPGRADE_HEADERS = frozenset({"connection", "upgrade", "x-stream-protocol-version", "content-length"})
 
 
@@ -65,13 +65,16 @@ async def log(call: Call) -> web.StreamResponse:
     """``kubectl logs``."""
     call.require("get")
     pod = _pod(call)
+    info = call.info
+    options = {name: info.param(name) for name in logoptions.PARAMETERS if name in info.query}
+    if found := logoptions.problems(options):
+        raise invalid_object("PodLogOptions", info.name, found)
     container = _container(call, pod)
     if not (pod.get("spec") or {}).get("nodeName"):
         return web.Response(text="", headers={"Content-Type": "text/plain"})
     host, port = agent_of(call, pod["spec"]["nodeName"])
-    info = call.info
-    query = [(name, info.param(name)) for name in _LOG_PARAMS if name in info.query]
-    url = f"https://{bracketed(host)}:{port}/containerLogs/{info.namespace}/{info.name}/{container}?{urlencode(query)}"
+    path = f"/containerLogs/{info.namespace}/{info.name}/{container}"
+    url = f"https://{bracketed(host)}:{port}{path}?{urlencode(options)}"
     try:
         async with call.app.nodes.session.get(url, ssl=call.app.nodes.tls) as answer:
             if answer.status != 200:
