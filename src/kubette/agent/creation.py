@@ -30,6 +30,7 @@ LABEL_HASH = "io.kubernetes.container.hash"
 LABEL_GRACE = "io.kubernetes.pod.terminationGracePeriod"
 LABEL_MESSAGE = "io.kubernetes.container.terminationMessageFile"  # on the node
 LABEL_IMAGE = "io.kubernetes.container.image"  # its whole name, with registry and tag
+LABEL_RESOURCES = "io.kubernetes.container.resources"  # what it was given, as JSON
 LABEL_IMAGE_ID = "io.kubernetes.container.imageID"
 
 _PROPAGATION = {"HostToContainer": "rslave", "Bidirectional": "rshared"}
@@ -56,6 +57,7 @@ def labels(
         LABEL_GRACE: str(30 if grace is None else grace),
         LABEL_MESSAGE: str(message_file),
         LABEL_IMAGE: image,
+        LABEL_RESOURCES: orjson.dumps(container.get("resources") or {}).decode(),
         LABEL_IMAGE_ID: image_id,
     }
 

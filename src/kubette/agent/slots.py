@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+
 from kubette.agent import creation
 from kubette.agent.lifecycle import Backoff, Busy, Seen
 from kubette.agent.probes import Health
@@ -81,6 +83,7 @@ class Slot:
             started=health is not None and health.started,
             ready=health is not None and health.ready,
             image=current.labels.get(creation.LABEL_IMAGE, "") if current else "",
+            resources=orjson.loads(current.labels.get(creation.LABEL_RESOURCES, "{}")) if current else {},
             image_id=current.labels.get(creation.LABEL_IMAGE_ID, current.image) if current else "",
             messages=self.messages,
         )

@@ -31,6 +31,7 @@ class ContainerView:
     started: bool = False
     ready: bool = False
     image: str = ""
+    resources: Mapping[str, Any] = field(default_factory=dict)  # what it was given
     image_id: str = ""
     messages: Mapping[str, str] = field(default_factory=dict)  # termination messages by container ID
 
@@ -141,7 +142,7 @@ def container_status(pod: Obj, container: Obj, view: PodView) -> Obj:
     shown = current or last
     if shown is not None:
         out["containerID"] = PREFIX + shown.id
-        out |= _resources(container)
+        out |= _resources(v.resources)
     if mounts := [_volume_mount(m) for m in container.get("volumeMounts") or ()]:
         out["volumeMounts"] = mounts
     if current is not None and current.user:
@@ -157,12 +158,11 @@ def _ephemeral_status(pod: Obj, container: Obj, view: PodView) -> Obj:
     return {**out, "ready": False}
 
 
-def _resources(container: Obj) -> Obj:
-    """What the container was given. That is what it asked for: nothing is resized in place."""
-    asked = container.get("resources") or {}
-    out: Obj = {"resources": {k: asked[k] for k in ("limits", "requests") if asked.get(k)}}
-    if asked.get("requests"):
-        out["allocatedResources"] = asked["requests"]
+def _resources(given: Mapping[str, Any]) -> Obj:
+    """What the container was given when it was made; a resize since then has changed nothing."""
+    out: Obj = {"resources": {k: given[k] for k in ("limits", "requests") if given.get(k)}}
+    if given.get("requests"):
+        out["allocatedResources"] = given["requests"]
     return out
 
 

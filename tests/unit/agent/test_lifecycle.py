@@ -201,10 +201,11 @@ def test_conditions_of_others_stay() -> None:
 def test_a_container_tells_what_it_was_given() -> None:
     given = {"limits": {"memory": "1Gi"}, "requests": {"cpu": "1"}}
     mounts = [{"name": "v", "mountPath": "/v"}, {"name": "t", "mountPath": "/t", "readOnly": True}]
-    spec = {"name": "c", "image": "web", "resources": {**given, "claims": []}, "volumeMounts": mounts}
+    resized = {"limits": {"memory": "2Gi"}}
+    spec = {"name": "c", "image": "web", "resources": resized, "volumeMounts": mounts}
     run = replace(container("c", ContainerState.RUNNING), user=(1000, 3000, 3000, 2000))
     p: dict[str, Any] = {"metadata": {}, "spec": {"containers": [spec]}}
-    view = status.ContainerView(run, image="docker.io/library/web:latest")
+    view = status.ContainerView(run, image="docker.io/library/web:latest", resources={**given, "claims": []})
     told = status.container_status(p, spec, status.PodView({"c": view}, 0))
     assert told["image"] == "docker.io/library/web:latest"
     assert (told["resources"], told["allocatedResources"]) == (given, {"cpu": "1"})
