@@ -154,3 +154,19 @@ async def test_a_client_that_goes_away_costs_nothing(api: Api) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
     await api.ok("POST", f"{NS}/configmaps", body)
     assert all(o["metadata"]["uid"] for o in (await api.ok("GET", f"{NS}/configmaps"))["items"])
+
+
+async def test_openapi_documents_are_kept_by_clients_until_they_change(api: Api) -> None:
+    path = (await api.ok("GET", "/openapi/v3"))["paths"]["apis/apps/v1"]["serverRelativeURL"]
+    async with api.session.get(api.url + path) as answer:
+        assert answer.headers["Cache-Control"] == "public, immutable" and "GMT" in answer.headers["Expires"]
+        assert answer.headers["ETag"].strip('"') == path.rpartition("hash=")[2]
+        assert "/apis/apps/v1/namespaces/{namespace}/deployments" in (await answer.json())["paths"]
+        tag = answer.headers["ETag"]
+    async with api.session.get(api.url + path, headers={"If-None-Match": tag}) as answer:
+        assert (answer.status, await answer.read()) == (304, b"")
+    old = path.partition("=")[0] + "=0123"
+    async with api.session.get(api.url + old, allow_redirects=False) as answer:
+        assert (answer.status, answer.headers["Location"]) == (301, path)
+    async with api.session.get(api.url + "/openapi/v2") as answer:
+        assert answer.headers["Cache-Control"] == "no-cache, private"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from email.utils import formatdate
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 #: Anybody may ask these, as upstream's ``system:public-info-viewer`` allows.
 PUBLIC = frozenset({"/healthz", "/livez", "/readyz", "/version", "/version/"})
+_YEAR = 365 * 24 * 3600
 _CHECKS = ("ping", "log", "datastore", "poststarthook/bootstrap")
 
 
@@ -124,9 +127,14 @@ def _openapi(call: Call, parts: list[str]) -> web.Response:
     if document is None:
         raise page_not_found()
     etag = f'"{document.etag}"'
+    keep = {"ETag": etag, "Vary": "Accept, Accept-Encoding", "Cache-Control": "no-cache, private"}
+    if asked := call.info.param("hash"):
+        if asked != document.etag:  # of another version of the server: what the index names now
+            return web.Response(status=301, headers={"Location": f"{call.info.path}?hash={document.etag}"})
+        keep |= {"Cache-Control": "public, immutable", "Expires": formatdate(time.time() + _YEAR, usegmt=True)}
     if call.request.headers.get("If-None-Match") == etag:
-        return web.Response(status=304, headers={"ETag": etag})
-    headers = {"Content-Type": document.media_type, "ETag": etag, "Vary": "Accept, Accept-Encoding"}
+        return web.Response(status=304, headers=keep)
+    headers = {"Content-Type": document.media_type, **keep}
     if "gzip" in call.request.headers.get("Accept-Encoding", ""):
         return web.Response(body=document.gzipped, headers={**headers, "Content-Encoding": "gzip"})
     return web.Response(body=document.plain(), headers=headers)

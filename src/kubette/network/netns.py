@@ -16,6 +16,8 @@ from typing import TypeVar
 NETNS_DIR = Path("/run/netns")
 CLONE_NEWNET = 0x40000000
 MS_BIND = 4096
+MS_REC = 16384
+MS_SHARED = 1 << 20
 MNT_DETACH = 2
 
 T = TypeVar("T")
@@ -74,6 +76,8 @@ def pinned(path: Path) -> bool:
 def create(path: Path) -> None:
     """A new namespace pinned at ``path``, with nothing but its own ``lo``, down. FileExistsError if taken."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    if path.parent == NETNS_DIR:
+        _share()
     os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL, 0o444))
 
     def body() -> None:
@@ -92,3 +96,15 @@ def remove(path: Path) -> None:
     """Unpin the namespace; it goes when its last process has gone. Removing what is not there succeeds."""
     _libc.umount2(str(path).encode(), MNT_DETACH)
     path.unlink(missing_ok=True)
+    if path.parent == NETNS_DIR:
+        _libc.umount2(str(NETNS_DIR).encode(), 0)  # refused while another is pinned there
+
+
+def _share() -> None:
+    """Make the directory a shared mount, as ``ip netns add`` does where it is none: by a copy of it and of all that
+    is mounted there on top, below which our pins would lie out of reach, and could not be removed."""
+    where = str(NETNS_DIR).encode()
+    if _libc.mount(b"", where, b"none", MS_SHARED | MS_REC, None) == 0:
+        return
+    _check(_libc.mount(where, where, b"none", MS_BIND | MS_REC, None), f"bind {NETNS_DIR}")
+    _check(_libc.mount(b"", where, b"none", MS_SHARED | MS_REC, None), f"share {NETNS_DIR}")
