@@ -48,16 +48,18 @@ class Conntrack:
 
     def flows(self, family: Family, proto: int, address: bytes | None = None, port: int = 0) -> list[Tracked]:
         """Flows of a protocol, of those only the ones first sent to ``address`` and ``port`` when given."""
-        ip = nla(2 if family is Family.IPV4 else 4, address) if address else b""
+        # Kernels up to 6.18 at least compare IPv6 addresses the wrong way round: those are left to us.
+        by_kernel = address if family is Family.IPV4 else None
+        ip = nla(2, by_kernel) if by_kernel else b""
         l4 = nla(1, bytes((proto,))) + (nla(3, struct.pack(">H", port)) if port else b"")
-        flags = _F_PROTO | (_F_IP_DST if address else 0) | (_F_DPORT if port else 0)
+        flags = _F_PROTO | (_F_IP_DST if by_kernel else 0) | (_F_DPORT if port else 0)
         body = nest(_TUPLE_ORIG, (nest(1, ip) if ip else b"") + nest(2, l4))
         body += nest(_FILTER, nla(1, struct.pack("=I", flags)) + nla(2, struct.pack("=I", 0)))
         out: list[Tracked] = []
         for msg in self._ask(_GET, codec.NLM_F_DUMP, family, body):
             flow = _flow(msg.attrs, proto)
             if flow is None or (address and flow.dst[0] != address) or (port and flow.dst[1] != port):
-                continue  # a kernel that does not filter
+                continue  # what the kernel did not filter
             out.append(flow)
         return out
 
