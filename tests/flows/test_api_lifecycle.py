@@ -113,9 +113,10 @@ async def test_events_are_one_thing_under_two_names(api: Api) -> None:
     await api.ok("POST", f"{NS}/events", event)
     new = await api.ok("GET", "/apis/events.k8s.io/v1/namespaces/default/events/e")
     assert (new["note"], new["regarding"]["name"], new["apiVersion"]) == ("words", "p", "events.k8s.io/v1")
-    new["note"] = "other"
+    new["series"] = {"count": 2, "lastObservedTime": "2030-01-01T00:00:00.000000Z"}
     await api.ok("PUT", "/apis/events.k8s.io/v1/namespaces/default/events/e", new)
-    assert (await api.ok("GET", f"{NS}/events/e"))["message"] == "other"
+    old = await api.ok("GET", f"{NS}/events/e")
+    assert (old["message"], old["series"]["count"]) == ("words", 2)
 
 
 async def test_old_events_expire(tmp_path: Path) -> None:

@@ -236,3 +236,52 @@ def test_counts_of_a_status_that_cannot_be(world, template, name):
     made = world.create(name, {"spec": {"replicas": 1, "selector": selector, "template": template}})
     with pytest.raises(Invalid, match=r"status\.replicas: Invalid value: -3: must be greater than or equal to 0"):
         world.update(name, {**made, "status": {"replicas": -3}}, "status")
+
+
+EVENT = {
+    "eventTime": "2030-01-01T00:00:00.000000Z", "reportingController": "kubette.dev/x", "reportingInstance": "x-0",
+    "action": "Started", "reason": "Begun", "type": "Normal", "note": "it runs",
+    "regarding": {"kind": "Pod", "namespace": "default", "name": "p"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"eventTime": None}, "eventTime: Required value"),
+        ({"type": "Odd"}, "type: Invalid value: \"\": has invalid value: Odd"),
+        ({"action": ""}, "action: Required value"),
+        ({"reportingController": ""}, "reportingController: Required value"),
+        ({"note": "x" * 1025}, "message: Invalid value: \"\": can have at most 1024 characters"),
+        ({"series": {"count": 1}}, "series.count: Invalid value: \"\": should be at least 2"),
+        ({"deprecatedCount": 3}, "count: Invalid value: \"\": needs to be unset"),
+    ],
+)
+def test_a_new_event_of_its_own_group(world, change, says):
+    with pytest.raises(Invalid) as caught:
+        world.create("events.events.k8s.io", {k: v for k, v in {**EVENT, **change}.items() if v is not None})
+    assert says in caught.value.message
+
+
+def test_an_event_changes_its_series_only(world):
+    made = world.create("events.events.k8s.io", EVENT)
+    series = {"count": 2, "lastObservedTime": "2030-01-01T00:00:01.000000Z"}
+    assert world.update("events.events.k8s.io", {**made, "series": series})["series"] == series
+    with pytest.raises(Invalid, match="message: Invalid value: \"other\": field is immutable"):
+        world.update("events.events.k8s.io", {**made, "note": "other"})
+
+
+def test_an_old_event_needs_little(world):
+    about = {"kind": "Node", "name": "n"}
+    world.create("events", {"involvedObject": about})
+    with pytest.raises(Invalid, match=r"does not match event\.namespace"):
+        world.create("events", {"metadata": {"name": "b"}, "involvedObject": {**about, "namespace": "other"}})
+
+
+def test_a_controller_revision_never_changes(world):
+    made = world.create("controllerrevisions.apps", {"revision": 1, "data": {"a": 1}})
+    assert world.update("controllerrevisions.apps", {**made, "revision": 2})["revision"] == 2
+    with pytest.raises(Invalid, match="data: Invalid value"):
+        world.update("controllerrevisions.apps", {**made, "data": {"a": 2}})
+    with pytest.raises(Invalid, match="revision: Invalid value: -1"):
+        world.update("controllerrevisions.apps", {**made, "revision": -1})

@@ -25,6 +25,7 @@ _STRATEGIES: dict[str, str] = {
     "replicationcontrollers": "replicationcontrollers:ReplicationControllers",
     "replicasets.apps": "replicasets:ReplicaSets",
     "deployments.apps": "deployments:Deployments",
+    "controllerrevisions.apps": "controllerrevisions:ControllerRevisions",
     "daemonsets.apps": "daemonsets:DaemonSets",
     "statefulsets.apps": "statefulsets:StatefulSets",
     "jobs.batch": "jobs:Jobs",
