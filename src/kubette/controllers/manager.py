@@ -8,6 +8,7 @@ from typing import Any
 from kubette.client.interface import Api
 from kubette.controllers.base import Cluster, Controller
 from kubette.controllers.config import ControllersConfig
+from kubette.controllers.daemonset import DaemonSet
 from kubette.controllers.deployment import Deployment
 from kubette.controllers.endpoints import Endpoints
 from kubette.controllers.endpointslice import EndpointSlice
@@ -34,6 +35,7 @@ CONTROLLERS: tuple[type[Controller[Any]], ...] = (
     ReplicationController,
     ReplicaSet,
     Deployment,
+    DaemonSet,
     Job,
     TtlAfterFinished,
     EndpointSlice,
