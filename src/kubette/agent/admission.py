@@ -35,6 +35,7 @@ def refusal(pod: Obj, others: Sequence[Obj], node: Obj) -> Refusal | None:
 def _refusals(pod: Obj, others: Sequence[Obj], node: Obj) -> Iterator[Refusal]:
     spec = pod.get("spec") or {}
     yield from _sysctls(spec)
+    yield from _confinement(spec)
     if ((spec.get("os") or {}).get("name") or "linux") != "linux":
         yield "PodOSNotSupported", "Failed to admit pod as the OS field doesn't match node OS"
     yield from _resources(spec, others, node)
@@ -65,6 +66,16 @@ def _resources(spec: Obj, others: Sequence[Obj], node: Obj) -> Iterator[Refusal]
         if name in offered and amount and amount > offered[name] - used.get(name, 0):
             figures = f"requested: {amount}, used: {used.get(name, 0)}, capacity: {offered[name]}"
             yield f"OutOf{name}", f"Node didn't have enough resource: {name}, {figures}"
+
+
+def _confinement(spec: Obj) -> Iterator[Refusal]:
+    """What would keep a pod in its place and is not to be had here: it must not run without."""
+    if spec.get("hostUsers") is False:
+        yield "UserNamespaces", "Cannot set spec.hostUsers to false: this node does not support user namespaces"
+    every = [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]
+    contexts = [spec.get("securityContext") or {}, *(c.get("securityContext") or {} for c in every)]
+    if any((context.get("appArmorProfile") or {}).get("type") == "Localhost" for context in contexts):
+        yield "AppArmor", "Cannot enforce AppArmor: this node does not support profiles of its own"
 
 
 def _sysctls(spec: Obj) -> Iterator[Refusal]:

@@ -51,6 +51,10 @@ TERM = {"matchExpressions": [{"key": "zone", "operator": "In", "values": ["b"]}]
          "Predicate TaintToleration failed: node(s) had taints that the pod didn't tolerate"),
         (pod(os={"name": "windows"}), [], "PodOSNotSupported",
          "Failed to admit pod as the OS field doesn't match node OS"),
+        (pod(hostUsers=False), [], "UserNamespaces",
+         "Cannot set spec.hostUsers to false: this node does not support user namespaces"),
+        (pod(securityContext={"appArmorProfile": {"type": "Localhost", "localhostProfile": "x"}}), [], "AppArmor",
+         "Cannot enforce AppArmor: this node does not support profiles of its own"),
         (with_sysctl("kernel.panic"), [], "SysctlForbidden", 'forbidden sysctl: "kernel.panic" not allowlisted'),
         (with_sysctl("net/ipv4/tcp_rmem", hostNetwork=True), [], "SysctlForbidden",
          'forbidden sysctl: "net.ipv4.tcp_rmem" not allowed with host net enabled'),
@@ -67,6 +71,7 @@ def test_refused(asks: Obj, others: list[Obj], reason: str, message: str) -> Non
     [
         pod("2", "1Gi", port=8000, nodeSelector={"zone": "a"}),
         with_sysctl("kernel.shm_rmid_forced"),
+        pod(hostUsers=True, securityContext={"appArmorProfile": {"type": "RuntimeDefault"}}),
         {"spec": {"containers": [{"resources": {"requests": {"example.com/x": "1"}}}], "tolerations": TOLERATES}},
     ],
 )
