@@ -166,6 +166,8 @@ def test_tokens_are_bound_to_what_exists(world):
     answer = world.connect("serviceaccounts", account, "token", {"spec": spec}).answer
     assert answer["status"]["token"] == "jwt"
     assert (asked[0].bound_name, asked[0].expiration_seconds) == ("it", 3607)
+    unversioned = {"boundObjectRef": {"kind": "Pod", "name": "it"}}  # upstream goes by group and kind
+    assert world.connect("serviceaccounts", account, "token", {"spec": unversioned}).answer["status"]["token"]
     other = world.create("serviceaccounts", {"metadata": {"name": "other"}})
     with pytest.raises(BadRequest, match="different serviceaccount name"):
         world.connect("serviceaccounts", other, "token", {"spec": spec})
@@ -285,3 +287,14 @@ def test_a_controller_revision_never_changes(world):
         world.update("controllerrevisions.apps", {**made, "data": {"a": 2}})
     with pytest.raises(Invalid, match="revision: Invalid value: -1"):
         world.update("controllerrevisions.apps", {**made, "revision": -1})
+
+
+def test_one_priority_class_is_the_default(world):
+    name = "priorityclasses.scheduling.k8s.io"
+    first = world.create(name, {"metadata": {"name": "a"}, "value": 1, "globalDefault": True})
+    second = world.create(name, {"metadata": {"name": "b"}, "value": 2})
+    world.update(name, {**first, "description": "still the default"})
+    with pytest.raises(Forbidden, match="PriorityClass a is already marked as default"):
+        world.update(name, {**second, "globalDefault": True})
+    with pytest.raises(Forbidden, match="Only one default can exist"):
+        world.create(name, {"metadata": {"name": "c"}, "value": 3, "globalDefault": True})

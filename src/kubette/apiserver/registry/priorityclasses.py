@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kubette.api.errors import FieldError, forbidden
+from kubette.api.errors import FieldError, Forbidden, forbidden
 from kubette.apiserver.registry import checks
 from kubette.apiserver.registry.base import Context, Strategy
 
@@ -20,6 +20,7 @@ class PriorityClasses(Strategy):
         obj.setdefault("value", 0)
 
     def validate(self, obj: Object, ctx: Context) -> list[FieldError]:
+        self._only_default(obj, ctx)
         name, value = obj["metadata"].get("name") or "", obj.get("value") or 0
         out: list[FieldError] = []
         if name.startswith("system-"):
@@ -33,8 +34,22 @@ class PriorityClasses(Strategy):
         return out + checks.one_of(obj.get("preemptionPolicy"), policies, "preemptionPolicy")
 
     def validate_update(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
+        self._only_default(new, ctx)
         out = []
         if (new.get("value") or 0) != (old.get("value") or 0):
             out.append(forbidden("value", "may not be changed in an update."))
         now, before = new.get("preemptionPolicy"), old.get("preemptionPolicy")
         return out + checks.immutable(now, before, "preemptionPolicy")
+
+    def _only_default(self, obj: Object, ctx: Context) -> None:
+        """Raises Forbidden where another class is the default already (upstream: the Priority admission)."""
+        if not obj.get("globalDefault"):
+            return
+        name = obj["metadata"]["name"]
+        for other in ctx.reader.list(self.kind):
+            if other.get("globalDefault") and other["metadata"]["name"] != name:
+                raise Forbidden(
+                    f'{self.kind.group_resource} "{name}" is forbidden: PriorityClass {other["metadata"]["name"]} is '
+                    "already marked as default. Only one default can exist",
+                    details={"name": name, "group": self.kind.group, "kind": self.kind.plural},
+                )

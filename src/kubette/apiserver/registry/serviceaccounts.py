@@ -73,7 +73,7 @@ def _bound(ref: Object | None, account: Object, ctx: Context) -> dict[str, str]:
         return {}
     kind, name = ref.get("kind") or "", ref.get("name") or ""
     plural = _BINDABLE.get(kind)
-    if plural is None or ref.get("apiVersion") != "v1":
+    if plural is None or ref.get("apiVersion", "v1") != "v1":
         raise BadRequest(f"cannot bind token to object of type {ref.get('apiVersion', '')}, Kind={kind}")
     namespace = None if kind == "Node" else meta.namespace(account)
     found = ctx.reader.get(resource(plural), namespace, name)
