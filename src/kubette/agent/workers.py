@@ -57,6 +57,7 @@ class PodWorker:
         self._failed: tuple[str, str] | None = None
         self._refused = refused is not None
         self._over = (pod.get("status") or {}).get("phase") in _TERMINAL  # before this agent's time
+        self._ended = False  # all its containers, for good
         self._released = False
         self._grace: tuple[float, float] | None = None  # seconds, and when they are over
         if refused is not None:
@@ -88,7 +89,7 @@ class PodWorker:
     @property
     def holds_resources(self) -> bool:
         """Taken by this node, and not over yet."""
-        return not (self._refused or self._over or self._released or self.finished)
+        return not (self._refused or self._over or self._ended or self.finished)
 
     @property
     def ids(self) -> list[str]:
@@ -167,6 +168,7 @@ class PodWorker:
         self._act(plan, now, ending)
         if self._watch_health() and not ending:  # sidecars that count as started from now on
             self.poke()
+        self._ended = plan.done  # before the API, and by it the scheduler, hears that there is room
         self._report(plan, now)
         if plan.done:
             await self._done()
@@ -429,7 +431,6 @@ class PodWorker:
         await self._reporter.flush()
         self._prober.close()
         await podsetup.remove_sandbox(shared, self.uid)
-        self._released = True  # before the API, and by it the scheduler, hears that there is room
         await self._reporter.delete()
         await podsetup.remove_files(shared, self.pod)
         self.finished = True

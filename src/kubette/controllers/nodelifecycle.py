@@ -31,7 +31,7 @@ _PRESSURES = {
     "PIDPressure": "node.kubernetes.io/pid-pressure",
     "NetworkUnavailable": "node.kubernetes.io/network-unavailable",
 }
-_TICK = 0.5  # seconds: how often this process notes that it runs
+_TICK = 0.5  # seconds, at most: how often this process notes that it runs
 _REPORTED = ("Ready", "MemoryPressure", "DiskPressure", "PIDPressure")
 _OURS = {NOT_READY, UNREACHABLE, "node.kubernetes.io/unschedulable", *_PRESSURES.values()}
 
@@ -91,6 +91,7 @@ class NodeLifecycle(Controller[Key]):
         pods = self.cluster.informer("pods")
         self.pods = Index(pods, lambda pod: (pod["spec"].get("nodeName") or "",))
         self._seen: dict[str, float] = {}  # loop time of the last sign of life
+        self._tick = min(_TICK, self.config.node_grace_seconds / 8)
         self._ticked: float | None = None  # loop time at which this process is known to have run
         self.nodes.subscribe(self._node_changed)
         leases.subscribe(self._lease_changed)
@@ -131,15 +132,15 @@ class NodeLifecycle(Controller[Key]):
         loop = asyncio.get_running_loop()
         while True:
             self._ticked = loop.time()
-            await asyncio.sleep(_TICK)
+            await asyncio.sleep(self._tick)
             if self._held_up():
-                late = loop.time() - self._ticked - _TICK
+                late = loop.time() - self._ticked - self._tick
                 log.info("held up for %.1f s", late)
                 for name in self._seen:
                     self._seen[name] += late
 
     def _held_up(self) -> bool:
-        return self._ticked is not None and asyncio.get_running_loop().time() - self._ticked > 2 * _TICK
+        return self._ticked is not None and asyncio.get_running_loop().time() - self._ticked > 2 * self._tick
 
     async def reconcile(self, key: Key) -> float | None:
         node = self.nodes.items.get(key)
@@ -147,7 +148,7 @@ class NodeLifecycle(Controller[Key]):
             return None
         loop, name, now = asyncio.get_running_loop(), key[1], self.cluster.now()
         if self._held_up():
-            return _TICK  # what came meanwhile has to be read first
+            return self._tick  # what came meanwhile has to be read first
         left = self._seen.setdefault(name, loop.time()) + self.config.node_grace_seconds - loop.time()
         if left <= 0:
             node = await self._silent(node, now)
