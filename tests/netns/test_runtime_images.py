@@ -23,7 +23,9 @@ from aiohttp import web
 
 from kubette.runtime import kernel
 from kubette.runtime.images import ImageStore
-from kubette.runtime.interface import ImageFailure
+from kubette.runtime.interface import ContainerSpec, ImageFailure, SandboxSpec, Security
+from kubette.runtime.oci import OciRuntime
+from kubette.runtime.sweep import sweep
 
 TOOLS = ("skopeo", "umoci", "docker-registry")
 pytestmark = [
@@ -44,11 +46,14 @@ def archives() -> Iterator[Path]:
     (base / "root/bin").mkdir(parents=True)
     shutil.copy("/bin/busybox", base / "root/bin/busybox")
     (base / "root/gone").write_text("x")
+    (base / "root/data").mkdir(mode=0o700)
+    (base / "root/data/seed").write_text("seed\n")
     run("umoci", "init", "--layout", f"{base}/layout")
     run("umoci", "new", "--image", layout)
     run("umoci", "insert", "--image", layout, f"{base}/root", "/")
     run("umoci", "insert", "--whiteout", "--image", layout, "/gone")
-    run("umoci", "config", "--image", layout, "--config.cmd", "/bin/sh", "--config.env", "FOO=bar")
+    run("umoci", "config", "--image", layout, "--config.cmd", "/bin/sh", "--config.env", "FOO=bar",
+        "--config.volume", "/data", "--config.volume", "/new/")  # fmt: skip
     copy = ("skopeo", "copy", "-q", "--insecure-policy", f"oci:{layout}")
     run(*copy, f"docker-archive:{base}/docker.tar:example.com/team/box:v1")
     run(*copy, f"oci-archive:{base}/My_Box.oci.tar:v1")
@@ -284,3 +289,31 @@ async def test_two_nodes_that_pull_the_same_image_fetch_it_once(registry: str, t
         first, second = await asyncio.gather(*(n.pull(f"{address}/box:v1") for n in nodes))
     assert first == second and len(fetched) == len(set(fetched)) > 0
     assert [p.name for p in (tmp_path / "store/locks").iterdir() if p.name.startswith("sha256")] == []
+
+
+async def test_volumes_that_an_image_declares_are_writable(store: ImageStore, archives: Path) -> None:
+    """Also where the root is not; each container has its own, which begins with what the image has there."""
+    (image,) = await store.load(archives / "docker.tar")
+    cluster, base = f"vol{os.getpid()}", Path(tempfile.mkdtemp(prefix="kubette-test-"))
+    runtime = OciRuntime("n1", cluster, base / "data", base / "run", store)
+    try:
+        sandbox = await runtime.create_sandbox(SandboxSpec("pod1", "box", "default", "box"))
+        script = "cd /data; busybox cat seed; echo more >> seed; echo x > /new/file && echo new;"
+        script += "busybox touch /no 2>/dev/null || echo kept"
+        command, read_only = ("/bin/busybox", "sh", "-c", script), Security(read_only_root=True)
+        env = (("PATH", "/bin"),)
+        for attempt in range(2):
+            log = base / f"{attempt}.log"
+            identity = await runtime.create(ContainerSpec(
+                "pod1", "main", attempt, image.id, sandbox, command, env=env, security=read_only, log_path=log,
+            ))  # fmt: skip
+            await runtime.start(identity)
+            assert await asyncio.wait_for(runtime.wait(identity), 20) == 0
+            lines = [line.split(" ", 3)[3] for line in log.read_text().splitlines()]
+            assert lines == ["seed", "new", "kept"]
+        root = store.root(image.id).lower
+        assert (root / "data/seed").read_text() == "seed\n" and not (root / "new").exists()
+    finally:
+        runtime.close()
+        assert sweep(f"kubette-{cluster}", [base]) == []
+        shutil.rmtree(base)

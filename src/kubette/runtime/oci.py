@@ -186,6 +186,9 @@ class OciRuntime:
         try:
             source = self._images.root(spec.image)
             root, extra = rootfs.prepare(directory, source)
+            taken = {"/", *(os.path.normpath(m.target) for m in spec.mounts)}
+            declared = {os.path.normpath(f"/{v.lstrip('/')}") for v in image.volumes}
+            own = rootfs.volumes(directory, source, declared - taken)
             user = specs.user_of(spec, image, root)
             shm = None if spec.sandbox.ipcns is None else self._sandbox_dir / spec.pod_uid / "shm"
             config = specs.config(
@@ -197,6 +200,7 @@ class OciRuntime:
                 cgroup=f"/{self._pod_cgroup(spec.pod_uid)}/{identity}",
                 shm=shm or Path("/dev/shm"),
                 extra_mounts=extra,
+                volumes=own,
                 available=self._caps,
                 cgroup_namespace=self._h.is_v2,
                 min_oom_score_adj=self._min_oom,

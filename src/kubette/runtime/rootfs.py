@@ -6,6 +6,8 @@ inside the container's mount namespace (a read-only bind would break volumes mou
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,6 +47,33 @@ def prepare(directory: Path, source: RootSource) -> tuple[Path, list[dict[str, A
              "options": ["rbind", "rprivate", "ro", "nosuid", "nodev"]}
         )  # fmt: skip
     return root, extra
+
+
+def volumes(directory: Path, source: RootSource, paths: Iterable[str]) -> list[dict[str, Any]]:
+    """OCI mounts for the volumes that the image declares: the container's own, with what the image has there, and
+    writable also where its root is not."""
+    out: list[dict[str, Any]] = []
+    for number, path in enumerate(sorted(paths)):
+        own, work = directory / f"volume{number}", directory / f"volume-work{number}"
+        own.mkdir()
+        own.chmod(0o755)
+        row = {"destination": path, "type": "bind", "source": str(own), "options": ["rbind", "rprivate", "rw"]}
+        work.mkdir()
+        try:
+            found = kernel.open_in_root(source.lower, path, os.O_PATH | os.O_DIRECTORY)
+        except OSError:  # nothing there, or no directory
+            out.append(row)
+            continue
+        try:
+            there = os.fstat(found)
+            os.chown(own, there.st_uid, there.st_gid)
+            own.chmod(there.st_mode & 0o7777)
+            inside = os.readlink(f"/proc/self/fd/{found}")  # no link of the image's is left in it
+        finally:
+            os.close(found)
+        options = [f"lowerdir={inside}", f"upperdir={own}", f"workdir={work}"]
+        out.append({"destination": path, "type": "overlay", "source": "overlay", "options": options})
+    return out
 
 
 def unmount(directory: Path) -> None:

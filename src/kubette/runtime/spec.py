@@ -156,6 +156,7 @@ def config(
     cgroup: str,
     shm: Path | None,
     extra_mounts: Sequence[Mapping[str, Any]] = (),
+    volumes: Sequence[Mapping[str, Any]] = (),
     available: frozenset[str] | None = None,
     cgroup_namespace: bool = False,
     min_oom_score_adj: int = -1000,
@@ -199,6 +200,7 @@ def config(
     mounts = [
         *_system_mounts(security.privileged, shm),
         *(_read_only(m) if security.read_only_root else m for m in extra_mounts),
+        *volumes,
         *(_bind(m) for m in sorted(spec.mounts, key=lambda m: m.target.count("/"))),
     ]
     propagations = {m.propagation for m in spec.mounts}
