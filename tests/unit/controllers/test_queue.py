@@ -59,7 +59,7 @@ async def test_a_failure_is_tried_again_and_a_promise_kept() -> None:
     queue.add("a")
     await asyncio.wait_for(done.wait(), 5)
     gaps = [b - a for a, b in itertools.pairwise(tries)]
-    assert gaps[0] < gaps[1] < gaps[2], "the delay grows"
+    assert all(gap > 0.009 * 2**n for n, gap in enumerate(gaps[:3])), gaps  # it grows; a busy machine adds to it
     await queue.stop()
 
 
