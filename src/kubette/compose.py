@@ -100,11 +100,13 @@ def serve(spec: ClusterSpec, notify: int = -1) -> None:
     _run(lambda: control_plane(plane, served))
 
 
-def serve_control_plane(data_dir: Path, url: str, pod_cidr: str, service_cidr: str, pool: str) -> None:
-    """A control plane by itself, in the foreground."""
+def serve_control_plane(
+    data_dir: Path, url: str, pod_cidr: str, service_cidr: str, pool: str, served: Callable[[], None] = lambda: None
+) -> None:
+    """A control plane by itself, in the foreground. ``served`` is called when the API answers."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     plane = ControlPlane(data_dir / "pki", data_dir, url, pod_cidr, service_cidr, load_balancer_pool=pool)
-    _run(lambda: control_plane(plane))
+    _run(lambda: control_plane(plane, served))
 
 
 def serve_node(spec: ClusterSpec, node: str, pull_netns: Path) -> None:

@@ -19,6 +19,7 @@ from kubette.apiserver.config import ServerConfig
 from kubette.apiserver.registry import RegistryConfig, strategy_for
 from kubette.apiserver.registry.base import Strategy
 from kubette.store import SqliteLog, Store
+from kubette.store.log import StoreError
 
 _log = logging.getLogger(__name__)
 _TICK_SECONDS = 30.0
@@ -27,8 +28,12 @@ _LINE_MAX = 256 * 1024  # an exec's command travels in the URL
 
 
 async def run(config: ServerConfig, ready: asyncio.Event | None = None) -> None:
-    """Serve until cancelled. ``ready`` is set once requests are answered. OSError when the address is taken."""
-    store = Store(SqliteLog(config.data_dir / "state.db"))
+    """Serve until cancelled. ``ready`` is set once requests are answered. OSError when the address is taken, or
+    the datastore cannot be opened."""
+    try:
+        store = Store(SqliteLog(config.data_dir / "state.db"))
+    except StoreError as error:
+        raise OSError(f"datastore {error}") from error
     try:
         await store.start()
         app = App(config, store)

@@ -39,8 +39,11 @@ def command(
     url = f"https://{address}:{port}"
     config = pki.kubeconfig(url, files.ca.cert, files.client("admin"))
     pki.write_private(data_dir / "admin.kubeconfig", json.dumps(config).encode())
-    click.echo(f"serving at {url}; kubectl --kubeconfig {data_dir}/admin.kubeconfig get namespaces", err=True)
+
+    def served() -> None:
+        click.echo(f"serving at {url}; kubectl --kubeconfig {data_dir}/admin.kubeconfig get namespaces", err=True)
+
     try:
-        compose.serve_control_plane(data_dir, url, pod_cidr, service_cidr, load_balancer_pool)
+        compose.serve_control_plane(data_dir, url, pod_cidr, service_cidr, load_balancer_pool, served)
     except* OSError as group:
         raise ClusterError(f"cannot serve at {url}: {group.exceptions[0]}") from group

@@ -68,7 +68,9 @@ class ClientConfig:
 
         try:
             document = yaml.load(path.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        except OSError as error:
+            raise ConfigError(f"kubeconfig {path} cannot be read: {error.strerror}") from error
+        except (UnicodeDecodeError, yaml.YAMLError) as error:
             raise ConfigError(f"kubeconfig {path}: {error}") from error
         if not isinstance(document, dict):
             raise ConfigError(f"kubeconfig {path}: it is no mapping")
