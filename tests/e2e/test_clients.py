@@ -7,9 +7,12 @@ import contextlib
 import gc
 import os
 import signal
-import threading
+import subprocess
+import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -134,82 +137,86 @@ async def test_kr8s(two_nodes: LocalCluster, namespace: str) -> None:
         await Pod.get("b", namespace=namespace, api=api, timeout=1)
 
 
-class Followers:
-    """Watches of three clients, each resumed as its library has it; ``seen`` is what each has come to know."""
+def follow_kubernetes(kubeconfig: str, namespace: str) -> Iterator[str]:
+    from kubernetes import client, config, watch
 
-    def __init__(self, kubeconfig: str, namespace: str) -> None:
-        self.seen: dict[str, set[str]] = {"kubernetes": set(), "lightkube": set(), "kr8s": set()}
-        self._kubeconfig, self._namespace = kubeconfig, namespace
-        self._over = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._again, args=(follow,), name=follow.__name__, daemon=True)
-            for follow in (self.kubernetes, self.lightkube, self.kr8s)
-        ]
-
-    def __enter__(self) -> Followers:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-
-    def _again(self, follow: Callable[[], None]) -> None:
-        """A watch that broke is begun again, by who uses the library."""
-        while not self._over.is_set():
-            with contextlib.suppress(Exception):
-                follow()
-            self._over.wait(0.2)
-
-    def kubernetes(self) -> None:
-        from kubernetes import client, config, watch
-
-        with contextlib.closing(config.new_client_from_config(self._kubeconfig)) as api_client:
-            core = client.CoreV1Api(api_client)
-            listed = core.list_namespaced_config_map(self._namespace)
-            self.seen["kubernetes"] |= {item.metadata.name for item in listed.items}
-            version = listed.metadata.resource_version
-            events = watch.Watch().stream(
-                core.list_namespaced_config_map, self._namespace, resource_version=version, timeout_seconds=60
-            )
-            for event in events:
-                self.seen["kubernetes"].add(event["object"].metadata.name)
-
-    def lightkube(self) -> None:
-        from lightkube import Client, KubeConfig
-        from lightkube.resources.core_v1 import ConfigMap
-        from lightkube.types import OnErrorAction, OnErrorResult
-
-        client = Client(config=KubeConfig.from_file(self._kubeconfig), namespace=self._namespace)
-        for _, obj in client.watch(ConfigMap, on_error=lambda error, count: OnErrorResult(OnErrorAction.RETRY, 1)):
-            self.seen["lightkube"].add(obj.metadata.name)
-
-    def kr8s(self) -> None:
-        import kr8s
-
-        async def follow() -> None:
-            api = await kr8s.asyncio.api(kubeconfig=self._kubeconfig, namespace=self._namespace)
-            async for _, obj in api.watch("configmaps", namespace=self._namespace):
-                self.seen["kr8s"].add(obj.name)
-
-        asyncio.run(follow())
-
-    def all_know(self, names: set[str]) -> bool:
-        return all(names <= seen for seen in self.seen.values())
+    core = client.CoreV1Api(config.new_client_from_config(kubeconfig))
+    listed = core.list_namespaced_config_map(namespace)
+    yield from (item.metadata.name for item in listed.items)
+    events = watch.Watch().stream(
+        core.list_namespaced_config_map, namespace, resource_version=listed.metadata.resource_version
+    )
+    yield from (event["object"].metadata.name for event in events)
 
 
-def test_watches_lose_nothing_when_the_server_is_killed(two_nodes: LocalCluster, namespace: str) -> None:
+def follow_lightkube(kubeconfig: str, namespace: str) -> Iterator[str]:
+    from lightkube import Client, KubeConfig
+    from lightkube.resources.core_v1 import ConfigMap
+    from lightkube.types import OnErrorAction, OnErrorResult
+
+    client = Client(config=KubeConfig.from_file(kubeconfig), namespace=namespace)
+    for _, obj in client.watch(ConfigMap, on_error=lambda error, count: OnErrorResult(OnErrorAction.RETRY, 1)):
+        yield obj.metadata.name
+
+
+def follow_kr8s(kubeconfig: str, namespace: str) -> Iterator[str]:
+    import kr8s
+
+    api = kr8s.api(kubeconfig=kubeconfig, namespace=namespace)
+    for _, obj in api.watch("configmaps", namespace=namespace):
+        yield obj.name
+
+
+FOLLOW = {"kubernetes": follow_kubernetes, "lightkube": follow_lightkube, "kr8s": follow_kr8s}
+
+
+def follower(which: str, kubeconfig: str, namespace: str, seen: str) -> None:
+    """This file as a process: writes down each name it comes to know; a watch that broke is begun again."""
+    while True:
+        with contextlib.suppress(Exception), Path(seen).open("a") as out:
+            for name in FOLLOW[which](kubeconfig, namespace):
+                out.write(name + "\n")
+                out.flush()
+        time.sleep(0.2)
+
+
+@contextlib.contextmanager
+def following(kubeconfig: Path, namespace: str, directory: Path) -> Iterator[Callable[[set[str]], bool]]:
+    """Whether every client knows all of those names. The clients are processes, which end with this."""
+    files = {which: directory / which for which in FOLLOW}
+    for file in files.values():
+        file.touch()
+    command = [sys.executable, "-W", "ignore", __file__]
+    children = [
+        subprocess.Popen([*command, which, str(kubeconfig), namespace, str(file)], stderr=subprocess.DEVNULL)
+        for which, file in files.items()
+    ]
+    try:
+        yield lambda names: all(names <= set(file.read_text().split()) for file in files.values())
+    finally:
+        for child in children:
+            child.kill()
+            child.wait()
+
+
+def test_watches_lose_nothing_when_the_server_is_killed(
+    two_nodes: LocalCluster, namespace: str, tmp_path: Path
+) -> None:
     names: set[str] = set()
-    with Followers(str(two_nodes.kubeconfig), namespace) as followers:
+    with following(two_nodes.kubeconfig, namespace, tmp_path) as all_know:
         for turn in range(3):
             for n in range(5):
                 name = f"m{turn}-{n}"
                 two_nodes.kubectl("create", "configmap", name, "-n", namespace)
                 names.add(name)
             if turn != 1:  # once the next is written while nobody may be watching yet
-                until("everybody knows", lambda: followers.all_know(names), 30)
+                until("everybody knows", lambda: all_know(names), 30)
             os.kill(two_nodes.pid("server"), signal.SIGKILL)
             until("the server is back", lambda: two_nodes.kubectl("get", "--raw", "/readyz", check=False) == "ok", 20)
-        until("everybody knows", lambda: followers.all_know(names), 30)
+        until("everybody knows", lambda: all_know(names), 30)
     left = two_nodes.kubectl("get", "configmaps", "-n", namespace, "-o", "name").split()
     assert {line.partition("/")[2] for line in left} - {"kube-root-ca.crt"} == names, "acknowledged is there"
+
+
+if __name__ == "__main__":
+    follower(*sys.argv[1:])
