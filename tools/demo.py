@@ -60,14 +60,15 @@ def tell(story: Story) -> int:
         print(f"\ndemo: FAILED at {where}: {failure}", file=sys.stderr)
         return 1
     url = story.get("kubectl get svc kubia-loadbalancer")["status"]["loadBalancer"]["ingress"][0]["ip"]
+    pod = story.pod()
     say(bold(f"=== All {len(STEPS)} steps held, in {time.monotonic() - started:.0f} s. The cluster is still running."))
     say(
         f"""
 Three things to try next (`kubette` is .venv/bin/kubette; kubectl's current context is kubette-{CLUSTER}):
   curl http://{url}
       a service from this machine, which is outside the cluster; say it a few times
-  kubette node exec --name {CLUSTER} node-1 -- nft list ruleset
-      what a Service is in the kernel: a few rules, and maps
+  kubette trace --name {CLUSTER} pod/{pod} http://kubia
+      how that pod reaches the service, step by step, and which nftables map takes the packet
   kubectl create deployment web --image=luksa/kubia --replicas=4
       your own; then: kubectl expose deployment web --port=80 --target-port=8080; kubectl get svc,endpoints web
 
