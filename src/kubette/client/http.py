@@ -6,10 +6,7 @@ reached is ``ServiceUnavailable``. Source: https://kubernetes.io/docs/reference/
 
 from __future__ import annotations
 
-import os
 import socket
-import ssl
-import tempfile
 from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
 from typing import Any, Literal
@@ -20,6 +17,7 @@ import orjson
 
 from kubette.api.errors import ApiError, ServiceUnavailable, from_status
 from kubette.api.kinds import Kind
+from kubette.client import tls
 from kubette.client.config import ClientConfig
 
 Obj = dict[str, Any]
@@ -33,22 +31,6 @@ _PATCH_MEDIA = {
 _MAX_EVENT = 16 << 20  # bytes of one watch event
 
 
-def _ssl_context(config: ClientConfig) -> ssl.SSLContext | None:
-    if urlsplit(config.server).scheme != "https":
-        return None
-    context = ssl.create_default_context(cadata=config.ca or None)
-    if config.insecure:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if config.cert and config.key:
-        # OpenSSL loads a client's key from a file only; this one has no name, and is readable by us alone.
-        with tempfile.TemporaryFile() as pem:
-            pem.write(f"{config.cert}\n{config.key}\n".encode())
-            pem.flush()
-            context.load_cert_chain(f"/proc/{os.getpid()}/fd/{pem.fileno()}")
-    return context
-
-
 class Client:
     """One identity at one server. Use as an async context manager; one per component."""
 
@@ -57,9 +39,9 @@ class Client:
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Client:
-        context = _ssl_context(self.config)
+        secure = urlsplit(self.config.server).scheme == "https"
         # No limit: every watch holds a connection, and a client may watch every kind there is.
-        connector = aiohttp.TCPConnector(limit=0, ssl=context if context is not None else True)
+        connector = aiohttp.TCPConnector(limit=0, ssl=tls.context(self.config) if secure else True)
         self._session = aiohttp.ClientSession(
             connector=connector, timeout=aiohttp.ClientTimeout(total=None, sock_connect=5), read_bufsize=1 << 18
         )

@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import socket
-import ssl
-import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -20,6 +17,7 @@ import orjson
 
 from kubette.api.errors import ServiceUnavailable, from_status
 from kubette.api.kinds import Kind
+from kubette.client import tls
 from kubette.client.config import ClientConfig
 
 Obj = dict[str, Any]
@@ -38,7 +36,7 @@ class Reader:
         self._host, self._port = url.hostname or "", url.port or (443 if url.scheme == "https" else 80)
         self._authority = url.netloc
         self._prefix = url.path.rstrip("/")
-        self._tls = _tls(config) if url.scheme == "https" else None
+        self._tls = tls.context(config) if url.scheme == "https" else None
 
     async def list(
         self,
@@ -151,20 +149,6 @@ def _status(body: bytes, first_line: str) -> Obj:
 def _query(given: Mapping[str, str | None]) -> str:
     text = "&".join(f"{k}={quote(v, safe='')}" for k, v in given.items() if v)
     return f"?{text}" if text else ""
-
-
-def _tls(config: ClientConfig) -> ssl.SSLContext:
-    context = ssl.create_default_context(cadata=config.ca or None)
-    if config.insecure:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if config.cert and config.key:
-        # OpenSSL loads a client's key from a file only; this one has no name, and is readable by us alone.
-        with tempfile.TemporaryFile() as pem:
-            pem.write(f"{config.cert}\n{config.key}\n".encode())
-            pem.flush()
-            context.load_cert_chain(f"/proc/{os.getpid()}/fd/{pem.fileno()}")
-    return context
 
 
 def _keep_alive(sock: Any) -> None:

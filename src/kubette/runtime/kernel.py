@@ -157,6 +157,21 @@ def start_ticks(pid: int) -> int:
     return 0 if fields[0] in "ZX" else int(fields[19])
 
 
+def send_signal(pid: int, ticks: int, number: int) -> None:
+    """To the process that started at that time (``start_ticks``), if it still lives."""
+    try:
+        fd = os.pidfd_open(pid)
+    except OSError:
+        return
+    try:
+        if start_ticks(pid) == ticks:
+            signal.pidfd_send_signal(fd, number)
+    except ProcessLookupError:
+        pass
+    finally:
+        os.close(fd)
+
+
 def kill_tree(pid: int) -> None:
     """SIGKILL to a process and its descendants; those that it has let go of (daemons) live on."""
     family, known = [pid], {pid}

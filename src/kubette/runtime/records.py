@@ -12,7 +12,8 @@ from typing import Any
 
 import orjson
 
-from kubette.runtime.interface import Container, ContainerState
+from kubette.runtime import rootfs
+from kubette.runtime.interface import Container, ContainerState, RuntimeFailure
 
 
 @dataclass(slots=True)
@@ -64,6 +65,51 @@ class Record:
             message=self.message,
             user=tuple(self.user),
         )
+
+
+class Records:
+    """Those of one node, as they lie below ``root`` when this is made."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._records: dict[str, Record] = {}
+        for directory in root.iterdir():
+            if record := load(directory):
+                self._records[record.id] = record
+            else:  # a crash between making the directory and its record
+                rootfs.discard(directory)
+
+    def directory(self, container_id: str) -> Path:
+        """The container's own: its record and its OCI bundle."""
+        return self._root / container_id
+
+    def all(self) -> list[Record]:
+        return list(self._records.values())
+
+    def of_pod(self, pod_uid: str) -> list[Record]:
+        return [r for r in self._records.values() if r.pod_uid == pod_uid]
+
+    def get(self, container_id: str) -> Record | None:
+        return self._records.get(container_id)
+
+    def require(self, container_id: str) -> Record:
+        """RuntimeFailure when there is none."""
+        record = self._records.get(container_id)
+        if record is None:
+            raise RuntimeFailure(f"container {container_id} not found")
+        return record
+
+    def add(self, record: Record) -> None:
+        """One that lies on disk already."""
+        self._records[record.id] = record
+
+    def save(self, record: Record) -> None:
+        save(self.directory(record.id), record)
+
+    def forget(self, container_id: str) -> None:
+        """On disk too; what is left of the directory is then nobody's, and the next agent's to discard."""
+        self._records.pop(container_id, None)
+        (self.directory(container_id) / "record.json").unlink(missing_ok=True)
 
 
 def save(directory: Path, record: Record) -> None:

@@ -7,6 +7,7 @@ inside the container's mount namespace (a read-only bind would break volumes mou
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,3 +81,9 @@ def unmount(directory: Path) -> None:
     """Undo ``prepare``'s mount."""
     if (directory / "root").is_dir():
         kernel.unmount(directory / "root")
+
+
+def discard(directory: Path) -> None:
+    """A container's directory goes, with its root; what cannot be deleted stays."""
+    unmount(directory)
+    shutil.rmtree(directory, ignore_errors=True)

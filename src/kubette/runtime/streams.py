@@ -20,6 +20,7 @@ from pathlib import Path
 
 from kubette.runtime import kernel
 from kubette.runtime.interface import RuntimeFailure
+from kubette.runtime.ocicommand import oci_message
 
 _CHUNK = 32 * 1024
 _KILL_SECONDS = 5.0
@@ -231,16 +232,6 @@ def control(bundle: Path, message: str) -> None:
         os.write(fd, message.encode())
     finally:
         os.close(fd)
-
-
-def oci_message(line: str, verb: str) -> str:
-    """The OCI runtime's last line in containerd's words."""
-    text = line.strip()
-    if 'msg="' in text:
-        text = text.partition('msg="')[2].rstrip('"').replace('\\"', '"')
-    if text.startswith(("ERRO[", "FATA[")):
-        text = text.partition("]")[2].strip()
-    return f"OCI runtime {verb} failed: {text}: unknown"
 
 
 async def _read_fd(fd: int) -> bytes:

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from kubette.runtime.broadcast import Broadcast
 from kubette.runtime.interface import (
     Container,
     ContainerSpec,
@@ -41,7 +42,7 @@ class FakeNodeRuntime:
         self.mount = Path("/dev/null")
         self._containers: dict[str, Container] = {}
         self._sandboxes: dict[str, Sandbox] = {}
-        self._listeners: list[asyncio.Queue[str]] = []
+        self._exits = Broadcast()
         self._numbers = itertools.count(1)
 
     def running(self) -> list[str]:
@@ -60,8 +61,7 @@ class FakeNodeRuntime:
     def _end(self, c: Container, code: int, oom: bool = False) -> None:
         state = ContainerState.EXITED
         self._containers[c.id] = replace(c, state=state, exit_code=code, finished_at=time.time(), oom_killed=oom)
-        for queue in self._listeners:
-            queue.put_nowait(c.id)
+        self._exits.tell(c.id)
 
     def reboot(self) -> None:
         """The machine was off: nothing runs any more, and no sandbox is left."""
@@ -124,14 +124,8 @@ class FakeNodeRuntime:
     async def get(self, container_id: str) -> Container | None:
         return self._containers.get(container_id)
 
-    async def exits(self) -> AsyncIterator[str]:
-        queue: asyncio.Queue[str] = asyncio.Queue()
-        self._listeners.append(queue)
-        try:
-            while True:
-                yield await queue.get()
-        finally:
-            self._listeners.remove(queue)
+    def exits(self) -> AsyncIterator[str]:
+        return self._exits.listen()
 
     async def exec(self, container_id: str, command: Sequence[str], timeout: float) -> ExecResult:
         self.log.append(("exec", " ".join(command)))

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from kubette.runtime.broadcast import Broadcast
 from kubette.runtime.interface import (
     Container,
     ContainerSpec,
@@ -126,7 +127,7 @@ class FakeRuntime:
         self._sandboxes: dict[str, Sandbox] = {}
         self._containers: dict[str, Container] = {}
         self._running: dict[str, _Running] = {}
-        self._listeners: set[asyncio.Queue[str]] = set()
+        self._exits = Broadcast()
         self._numbers = itertools.count(1)
 
     async def create_sandbox(self, spec: SandboxSpec) -> Sandbox:
@@ -196,8 +197,7 @@ class FakeRuntime:
             c, state=ContainerState.EXITED, exit_code=code, finished_at=time.time(), pid=0,
             reason=reason, message=message,
         )  # fmt: skip
-        for queue in self._listeners:
-            queue.put_nowait(container_id)
+        self._exits.tell(container_id)
 
     async def stop(self, container_id: str, grace_seconds: float) -> None:
         c = self._containers.get(container_id)
@@ -224,14 +224,8 @@ class FakeRuntime:
     async def get(self, container_id: str) -> Container | None:
         return self._containers.get(container_id)
 
-    async def exits(self) -> AsyncIterator[str]:
-        queue: asyncio.Queue[str] = asyncio.Queue()
-        self._listeners.add(queue)
-        try:
-            while True:
-                yield await queue.get()
-        finally:
-            self._listeners.discard(queue)
+    def exits(self) -> AsyncIterator[str]:
+        return self._exits.listen()
 
     async def exec(self, container_id: str, command: Sequence[str], timeout: float) -> ExecResult:
         running = self._exec(container_id, command)
