@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kubette.api.kinds import resource
-from kubette.runtime.interface import Container, ContainerSpec, ExecResult, RuntimeFailure
+from kubette.runtime.interface import Container, ContainerSpec, ExecResult, RuntimeFailure, Sandbox, SandboxSpec
 
 from .agent_world import PODS, World, eventually
 
@@ -143,7 +143,8 @@ async def test_a_pod_that_ends(world: World, policy: str, code: int, phase: str,
 
 
 async def test_a_pod_that_has_ended_is_left_alone(world: World) -> None:
-    """Also one with volumes that would be brought up to date while it ran."""
+    """Also one with volumes that were brought up to date, and measured, while it ran."""
+    world.change(usage_seconds=0.05)
     looks: list[str] = []
     get = world.runtime.get
 
@@ -154,7 +155,8 @@ async def test_a_pod_that_has_ended_is_left_alone(world: World) -> None:
     world.runtime.get = counted  # type: ignore[method-assign]
     world.runtime.on_start = lambda spec: 0
     async with world.agent():
-        await world.create("ends", restartPolicy="Never", volumes=[{"name": "v", "downwardAPI": {"items": []}}])
+        volumes = [{"name": "v", "downwardAPI": {"items": []}}, {"name": "e", "emptyDir": {"sizeLimit": "1Mi"}}]
+        await world.create("ends", restartPolicy="Never", volumes=volumes)
         await world.api.until(lambda: world.status("ends").get("phase") == "Succeeded")
         ended = world.container(pod="ends")["containerID"].partition("://")[2]
         before = looks.count(ended)
@@ -271,6 +273,21 @@ async def test_volumes_follow_their_objects(world: World) -> None:
         assert (path / "a").read_text() == "1"
         await world.api.patch(resource("configmaps"), "cfg", {"data": {"a": "2"}}, "default")
         await eventually(lambda: (path / "a").read_text() == "2")
+
+
+async def test_preparing_a_pod_is_tried_again_whatever_went_wrong(world: World) -> None:
+    create, failures = world.runtime.create_sandbox, [ValueError("not foreseen")]
+
+    async def once(spec: SandboxSpec) -> Sandbox:
+        if failures:
+            raise failures.pop()
+        return await create(spec)
+
+    world.runtime.create_sandbox = once  # type: ignore[method-assign]
+    async with world.agent():
+        await world.create()
+        await world.ready()
+    assert not failures
 
 
 async def test_a_missing_key_holds_only_its_container(world: World) -> None:

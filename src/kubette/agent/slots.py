@@ -1,8 +1,7 @@
-"""What a pod worker remembers of each container: its runs, the job that is under way, its back-off."""
+"""What a pod worker remembers of each container: its runs, whether it starts or stops, its back-off."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,7 +26,6 @@ class Slot:
     spec: Obj
     runs: list[Container] = field(default_factory=list)
     busy: Busy = Busy.NO
-    job: asyncio.Task[None] | None = None
     stop_by: float = 0
     backoff: Backoff | None = None
     told: str = ""  # the run whose BackOff event was sent
