@@ -13,6 +13,8 @@ from kubette.api.kinds import resource
 from kubette.apiserver import registry
 from kubette.apiserver.registry import poddefaults, podupdate, resources
 
+_REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+
 
 def pod(container=None, **spec):
     return {"spec": {"containers": [{"name": "kubia", "image": "luksa/kubia", **(container or {})}], **spec}}
@@ -33,6 +35,30 @@ def test_defaults_are_upstreams(world):
     assert container["livenessProbe"] == {"httpGet": {"port": 8080, "path": "/", "scheme": "HTTP"}, **filled}
     assert made["status"] == {"phase": "Pending", "qosClass": "BestEffort"}
     assert made["metadata"]["generation"] == 1
+
+
+@pytest.mark.parametrize(
+    ("operator", "values", "of_nodes", "of_pods"),
+    [
+        ("Gt", ["1"], None, "operator: Invalid value: \"Gt\": not a valid selector operator"),
+        ("Lt", ["1", "2"], "values: Required value: must be specified single value when `operator` is 'Lt' or 'Gt'", "operator: Invalid value: \"Lt\": not a valid selector operator"),
+        ("In", ["1"], None, None),
+        ("NotIn", [], *["values: Required value: must be specified when `operator` is 'In' or 'NotIn'"] * 2),
+        ("Exists", ["1"], *["values: Forbidden: may not be specified when `operator` is 'Exists' or 'DoesNotExist'"] * 2),
+        ("Like", [], *['operator: Invalid value: "Like": not a valid selector operator'] * 2),
+    ],
+)
+def test_only_nodes_are_asked_for_more_or_less(world, operator, values, of_nodes, of_pods):
+    asked = {"matchExpressions": [{"key": "a", "operator": operator, "values": values}]}
+    node = {"nodeAffinity": {_REQUIRED: {"nodeSelectorTerms": [asked]}}}
+    peers = {"podAffinity": {_REQUIRED: [{"labelSelector": asked, "topologyKey": "zone"}]}}
+    for affinity, words in ((node, of_nodes), (peers, of_pods)):
+        if words is None:
+            world.create("pods", pod(affinity=affinity))
+            continue
+        with pytest.raises(Invalid) as refused:
+            world.create("pods", pod(affinity=affinity))
+        assert words in refused.value.message
 
 
 @pytest.mark.parametrize(

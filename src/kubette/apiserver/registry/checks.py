@@ -113,13 +113,14 @@ def label_selector(selector: Object | None, path: str) -> list[FieldError]:
         out += [invalid(f"{path}.matchLabels", key, m) for m in qualified_name_errors(key)]
         out += [invalid(f"{path}.matchLabels", value, m) for m in label_value_errors(value)]
     for i, e in enumerate(selector.get("matchExpressions") or ()):
-        out += _requirement(e, f"{path}.matchExpressions[{i}]")
+        out += requirement(e, f"{path}.matchExpressions[{i}]")
     return out
 
 
-def _requirement(e: Object, path: str) -> list[FieldError]:
+def requirement(e: Object, path: str, *, ordered: bool = False) -> list[FieldError]:
+    """One of a selector's ``matchExpressions``. ``ordered``: a node's, which may also ask for Gt and Lt."""
     out = []
-    operator, values = e.get("operator", ""), e.get("values") or []
+    operator, values, key = e.get("operator") or "", e.get("values") or [], e.get("key") or ""
     if operator in ("In", "NotIn"):
         if not values:
             out.append(required(f"{path}.values", "must be specified when `operator` is 'In' or 'NotIn'"))
@@ -127,9 +128,13 @@ def _requirement(e: Object, path: str) -> list[FieldError]:
         if values:
             words = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
             out.append(forbidden(f"{path}.values", words))
+    elif ordered and operator in ("Gt", "Lt"):
+        if len(values) != 1:
+            words = "must be specified single value when `operator` is 'Lt' or 'Gt'"
+            out.append(required(f"{path}.values", words))
     else:
         out.append(invalid(f"{path}.operator", operator, "not a valid selector operator"))
-    out += [invalid(f"{path}.key", e.get("key", ""), m) for m in qualified_name_errors(e.get("key", ""))]
+    out += [invalid(f"{path}.key", key, m) for m in qualified_name_errors(key)]
     for i, value in enumerate(values):
         out += [invalid(f"{path}.values[{i}]", value, m) for m in label_value_errors(value)]
     return out

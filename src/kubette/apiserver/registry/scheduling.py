@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kubette.api import names
-from kubette.api.errors import FieldError, duplicate, forbidden, invalid, required, unsupported
+from kubette.api.errors import FieldError, duplicate, invalid, required, unsupported
 from kubette.apiserver.registry import checks
 from kubette.apiserver.registry.objectmeta import label_value_errors, qualified_name_errors
 
@@ -62,7 +62,7 @@ def node_selector(selector: Object, path: str) -> list[FieldError]:
 def _node_term(term: Object, path: str) -> list[FieldError]:
     out: list[FieldError] = []
     for i, e in enumerate(term.get("matchExpressions") or ()):
-        out += _node_requirement(e, f"{path}.matchExpressions[{i}]")
+        out += checks.requirement(e, f"{path}.matchExpressions[{i}]", ordered=True)
     for i, e in enumerate(term.get("matchFields") or ()):
         at, values = f"{path}.matchFields[{i}]", e.get("values") or []
         if e.get("operator") in ("In", "NotIn"):
@@ -76,29 +76,6 @@ def _node_term(term: Object, path: str) -> list[FieldError]:
         else:
             for j, value in enumerate(values):
                 out += checks.named(names.dns1123_subdomain, f"{at}.values[{j}]", value)
-    return out
-
-
-def _node_requirement(e: Object, path: str) -> list[FieldError]:
-    out = []
-    operator, values = e.get("operator") or "", e.get("values") or []
-    if operator in ("In", "NotIn"):
-        if not values:
-            out.append(required(f"{path}.values", "must be specified when `operator` is 'In' or 'NotIn'"))
-    elif operator in ("Exists", "DoesNotExist"):
-        if values:
-            words = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
-            out.append(forbidden(f"{path}.values", words))
-    elif operator in ("Gt", "Lt"):
-        if len(values) != 1:
-            words = "must be specified single value when `operator` is 'Lt' or 'Gt'"
-            out.append(required(f"{path}.values", words))
-    else:
-        out.append(invalid(f"{path}.operator", operator, "not a valid selector operator"))
-    key = e.get("key") or ""
-    out += [invalid(f"{path}.key", key, m) for m in qualified_name_errors(key)]
-    for i, value in enumerate(values):
-        out += [invalid(f"{path}.values[{i}]", value, m) for m in label_value_errors(value)]
     return out
 
 
