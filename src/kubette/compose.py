@@ -288,6 +288,7 @@ async def node(
     from kubette import agent
     from kubette.agent import neighbours
     from kubette.network.pods import PodNetwork, hold_gateway
+    from kubette.runtime import kernel
     from kubette.runtime.oci import OciRuntime
 
     def restore() -> None:
@@ -295,6 +296,7 @@ async def node(
         restore_link()
 
     address = config.node_ips[0]
+    kernel.keep_off_disk(config.pods_run_dir)
     runtime = OciRuntime(config.node_name, config.cluster, config.data_dir, config.run_dir, images)
     async with node_tables(address, cluster_cidr) as ports, asyncio.TaskGroup() as group:
         running = agent.run(client, config, runtime, images, PodNetwork(address), host_ports=ports)

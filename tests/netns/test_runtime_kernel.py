@@ -273,3 +273,14 @@ async def test_sweep_ends_what_no_agent_remembers(node: Node) -> None:
     node.runtime.close()
     assert sweep(f"kubette-{CLUSTER}", [node.base]) == []
     assert kernel.start_ticks(pid) == 0 and kernel.mounts_below(node.base) == []
+
+
+def test_what_must_not_touch_a_disk_is_kept_off_it(tmp_path: Path) -> None:
+    directory = tmp_path / "pods"
+    for _ in range(2):  # a new agent finds it as it is
+        kernel.keep_off_disk(directory)
+        (directory / "secret").touch()
+    mounted = kernel.mounts_below(tmp_path)
+    assert len(mounted) <= 1  # none where the directory for tests lies on a tmpfs
+    kernel.unmount(directory)
+    assert [path.name for path in directory.iterdir()] == ([] if mounted else ["secret"])

@@ -11,7 +11,7 @@ from pathlib import Path
 class AgentConfig:
     """Addresses are text, of either family, primary first. Paths:
 
-    ``data_dir``: outlives reboots (logs, emptyDir, hosts files). ``run_dir``: on a tmpfs (secrets, tokens).
+    ``data_dir``: outlives reboots (logs, emptyDir, hosts files). ``pods_run_dir``: on a tmpfs (secrets, tokens).
     ``ca_cert``: signs the clients that the node API admits; ``tls_cert``, ``tls_key``: its own serving pair.
     ``resolv_conf``: the node's own, for ``dnsPolicy: Default`` and for pods on the host's network.
     """
@@ -52,9 +52,14 @@ class AgentConfig:
         """What the agent keeps for a pod across reboots; removed with it."""
         return self.data_dir / "pods" / uid
 
+    @property
+    def pods_run_dir(self) -> Path:
+        """What must not touch a disk: secrets and tokens of the pods."""
+        return self.run_dir / "pods"
+
     def pod_run_dir(self, uid: str) -> Path:
-        """What must not touch a disk: secrets and tokens of the pod."""
-        return self.run_dir / "pods" / uid
+        """The pod's own part of it."""
+        return self.pods_run_dir / uid
 
     def pod_logs_dir(self, namespace: str, name: str, uid: str) -> Path:
         return self.logs_dir / f"{namespace}_{name}_{uid}"

@@ -50,7 +50,7 @@ async def find(shared: Shared, known: Set[str], containers: Mapping[str, Sequenc
     """All pods and directories of pods whose UID is not ``known``."""
     config = shared.config
     uids = {s.pod_uid for s in await shared.runtime.sandboxes()} | containers.keys()
-    parents = (config.pod_dir("x").parent, config.pod_run_dir("x").parent)
+    parents = (config.pod_dir("x").parent, config.pods_run_dir)
     stale = [path for parent in parents for path in _entries(parent) if path.name not in known]
     stale += [path for path in _entries(config.logs_dir) if path.name.rpartition("_")[2] not in known]
     return Found({uid: containers.get(uid, ()) for uid in uids - known}, stale)

@@ -20,6 +20,7 @@ from pathlib import Path
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 1, 2, 4, 8
 MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
 MNT_DETACH = 2
+_TMPFS_MAGIC = 0x01021994
 CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWNET = 0x04000000, 0x08000000, 0x40000000
 IN_CLOSE_WRITE, IN_MOVED_TO = 0x8, 0x80
 IN_NONBLOCK, IN_CLOEXEC = 0o4000, 0o2000000
@@ -56,6 +57,15 @@ def unmount(target: str | Path) -> None:
     """Detach whatever is mounted there, as often as it is; nothing mounted there is fine."""
     while _libc.umount2(os.fsencode(target), MNT_DETACH) == 0:
         pass
+
+
+def keep_off_disk(directory: Path) -> None:
+    """Make the directory, for root alone, on a tmpfs: the one that it lies on, else one of its own."""
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    room = ctypes.create_string_buffer(256)  # struct statfs; f_type is its first word
+    _check(_libc.statfs(os.fsencode(directory), room), f"statfs {directory}")
+    if struct.unpack_from("l", room)[0] != _TMPFS_MAGIC:
+        mount("tmpfs", directory, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0700")
 
 
 def mounts_below(prefix: Path) -> list[str]:
