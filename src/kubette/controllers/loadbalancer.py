@@ -81,11 +81,16 @@ class LoadBalancer(Controller[Key]):
         self.pool = Pool(self.config.load_balancer_pool)
         self.services = self.cluster.informer("services")
         self._waiting: set[Key] = set()  # Services that found no address
+        self._held: dict[Key, list[Address]] = {}  # of the few that hold some
         self.services.subscribe(self._changed)
 
     def _changed(self, key: Key, old: Obj | None, new: Obj | None) -> None:
-        self.queue.add(key)
-        if old is not None and held(old) and (new is None or held(new) != held(old)):
+        before, now = self._held.pop(key, []), held(new) if new is not None else []
+        if now:
+            self._held[key] = now
+        if now or before or (new is not None and wants(new)):
+            self.queue.add(key)
+        if before and now != before:
             for waiting in self._waiting:
                 self.queue.add(waiting)
 
@@ -98,9 +103,9 @@ class LoadBalancer(Controller[Key]):
         # Of two that hold the same address, which only a hand can bring about, the first by name keeps it.
         taken = {
             a
-            for other_key, other in self.services.items.items()
-            for a in held(other)
-            if other_key != key and (a not in mine or other_key < key)
+            for other, addresses in self._held.items()
+            for a in addresses
+            if other != key and (a not in mine or other < key)
         }
         actions = decide(service, self.pool, taken)
         if any(isinstance(a, Note) and a.type == "Warning" for a in actions):
