@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from kubette.api.kinds import resource
+from kubette.api.kinds import Kind, resource
 from kubette.runtime.interface import Container, ContainerSpec, ExecResult, RuntimeFailure, Sandbox, SandboxSpec
 
 from .agent_world import PODS, World, eventually
@@ -36,6 +37,25 @@ async def test_a_node_registers_and_keeps_its_lease(world: World) -> None:
         first = await world.api.until(lambda: world.api.find(leases, "node-1", "kube-node-lease"))
         assert first["spec"]["holderIdentity"] == "node-1"
         await world.api.until(lambda: world.api.find(leases, "node-1", "kube-node-lease") != first)
+
+
+async def test_a_lease_whose_renewal_gets_no_answer_is_renewed_again(world: World) -> None:
+    leases, unanswered = "leases.coordination.k8s.io", 1
+    update = world.api.update
+
+    async def lost(kind: Kind, obj: dict[str, Any], *, subresource: str | None = None) -> dict[str, Any]:
+        nonlocal unanswered
+        if kind.group_resource == leases and unanswered:
+            unanswered -= 1
+            await asyncio.Event().wait()
+        return await update(kind, obj, subresource=subresource)
+
+    world.api.update = lost
+    world.change(lease_seconds=1, lease_renew_seconds=0.02)
+    async with world.agent():
+        first = await world.api.until(lambda: world.api.find(leases, "node-1", "kube-node-lease"))
+        await world.api.until(lambda: world.api.find(leases, "node-1", "kube-node-lease") != first)
+        assert not unanswered
 
 
 async def test_create_ready_delete(world: World) -> None:
@@ -152,7 +172,7 @@ async def test_a_pod_that_has_ended_is_left_alone(world: World) -> None:
         looks.append(identity)
         return await get(identity)
 
-    world.runtime.get = counted  # type: ignore[method-assign]
+    world.runtime.get = counted
     world.runtime.on_start = lambda spec: 0
     async with world.agent():
         volumes = [{"name": "v", "downwardAPI": {"items": []}}, {"name": "e", "emptyDir": {"sizeLimit": "1Mi"}}]
@@ -283,7 +303,7 @@ async def test_preparing_a_pod_is_tried_again_whatever_went_wrong(world: World) 
             raise failures.pop()
         return await create(spec)
 
-    world.runtime.create_sandbox = once  # type: ignore[method-assign]
+    world.runtime.create_sandbox = once
     async with world.agent():
         await world.create()
         await world.ready()

@@ -175,12 +175,18 @@ class NodeObject:
 
 
 async def keep_lease(api: Api, config: AgentConfig) -> None:
-    """Renew this node's Lease; until cancelled. The node controller takes a node without one for dead."""
+    """Renew this node's Lease; until cancelled. The node controller takes a node without one for dead.
+
+    A request that stays without an answer (the link is cut) is given up in time for the next: TCP would wait longer."""
     kind, lease = resource("leases.coordination.k8s.io"), None
     while True:
         try:
-            lease = await _renewed(api, config, lease)
+            async with asyncio.timeout(config.lease_seconds / 4):
+                lease = await _renewed(api, config, lease)
             await asyncio.sleep(config.lease_renew_seconds)
+            continue
+        except TimeoutError:
+            log.info("lease: the API server does not answer")
             continue
         except (errors.Conflict, errors.AlreadyExists, errors.NotFound):
             try:
