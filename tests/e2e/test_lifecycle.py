@@ -118,6 +118,7 @@ def test_stop_and_start_keep_objects_and_addresses(one: LocalCluster) -> None:
     one.kubette("stop")
     assert not [row for row in one.leftovers() if not row.startswith(("context", str(one.data)))]
     assert json.loads(one.kubette("ls", "-o", "json").stdout)[0]["state"] == "stopped"
+    assert "no route to host" in one.kubectl("get", "nodes", "--request-timeout=5s", check=False)
     one.kubette("start")
     serves(one)
     assert state(one) == before

@@ -115,6 +115,9 @@ def test_nothing_for_a_node_goes_astray_when_the_bridge_is_taken_away(host: Path
         local.build(TOPOLOGY)
         assert f"dev {local.bridge_name(CLUSTER)}" in _run("ip", "route", "get", "172.29.7.11")
         _run("ip", "link", "del", local.bridge_name(CLUSTER))
+        local.remove(CLUSTER, TOPOLOGY.members, CIDRS, [TOPOLOGY.subnet])  # stopped
+        stopped = subprocess.run(["ip", "route", "get", "172.29.7.11"], capture_output=True, text=True)
+        assert stopped.returncode != 0 and "No route to host" in stopped.stderr
         local.remove(CLUSTER, TOPOLOGY.members, CIDRS)
         assert "unreachable" not in _run("ip", "route")
 

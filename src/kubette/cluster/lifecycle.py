@@ -217,10 +217,10 @@ def _wait(spec: ClusterSpec, since: datetime, deadline: float, progress: Progres
 def stop(spec: ClusterSpec, progress: Progress = lambda line: None) -> None:
     """End every process and remove what is in the kernel; keep the data."""
     with _locked(progress):
-        _end(spec)
+        _end(spec, stays=True)
 
 
-def _end(spec: ClusterSpec) -> None:
+def _end(spec: ClusterSpec, *, stays: bool = False) -> None:
     from kubette.network import local
     from kubette.runtime.sweep import sweep
 
@@ -231,7 +231,8 @@ def _end(spec: ClusterSpec) -> None:
     members = ("", *spec.nodes)
     leftovers = processes.in_namespaces(local.namespace(spec.name, member) for member in members)
     processes.end(leftovers, 0.0)
-    local.remove(spec.name, members, (spec.pod_cidr, spec.service_cidr))
+    others = [other.subnet for other in specs.known(spec.data_root) if stays or other.name != spec.name]
+    local.remove(spec.name, members, (spec.pod_cidr, spec.service_cidr), others)
     shutil.rmtree(spec.run_dir, ignore_errors=True)
     with contextlib.suppress(OSError):
         specs.RUN_ROOT.rmdir()

@@ -12,7 +12,7 @@ import errno
 import hashlib
 import ipaddress
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -185,8 +185,9 @@ def set_link(cluster: str, member: str, *, up: bool) -> None:
             ip.link("set", index=index, state="up" if up else "down")
 
 
-def remove(cluster: str, members: Iterable[str], unroutable: Sequence[str]) -> None:
-    """Remove every trace; the unreachable routes with the last cluster's bridge."""
+def remove(cluster: str, members: Iterable[str], unroutable: Sequence[str], kept: Collection[str] = ()) -> None:
+    """Remove every trace; the unreachable routes with the last cluster's bridge. ``kept``: subnets of clusters that
+    are stopped, for whose nodes clients may still ask: they are told at once, and nothing goes astray."""
     for member in members:
         netns.remove(namespace(cluster, member))
     with IPRoute() as ip:
@@ -197,11 +198,11 @@ def remove(cluster: str, members: Iterable[str], unroutable: Sequence[str]) -> N
         if not any(link.get_attr("IFLA_IFNAME").startswith(BRIDGE_PREFIX) for link in ip.get_links()):
             for cidr in unroutable:
                 _ignoring(ip.route, "del", dst=cidr, type=UNREACHABLE, proto=ROUTE_PROTOCOL)
-        _forget_subnets(ip)
+        _forget_subnets(ip, kept)
     hostnft.remove(cluster)
 
 
-def _forget_subnets(ip: Any) -> None:
+def _forget_subnets(ip: Any, kept: Collection[str]) -> None:
     """Remove the unreachable routes of subnets that no bridge has: whose they were is known by nothing else."""
     pool = ipaddress.IPv4Network(POOL)
     bridges = {link["index"] for link in ip.get_links() if link.get_attr("IFLA_IFNAME").startswith(BRIDGE_PREFIX)}
@@ -210,7 +211,7 @@ def _forget_subnets(ip: Any) -> None:
         if route["proto"] != ROUTE_PROTOCOL or route["type"] != UNREACHABLE:
             continue
         network = ipaddress.IPv4Network((route.get_attr("RTA_DST"), route["dst_len"]))
-        if network.subnet_of(pool) and not any(address in network for address in held):
+        if str(network) not in kept and network.subnet_of(pool) and not any(address in network for address in held):
             _ignoring(ip.route, "del", dst=str(network), type=UNREACHABLE, proto=ROUTE_PROTOCOL, priority=_LAST)
 
 
