@@ -189,11 +189,11 @@ async def _kill_master() -> None:
 def _master() -> int:
     """The process id of our HAProxy; 0 without one."""
     for child in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split():
-        stat = Path(f"/proc/{child}/stat").read_text().rpartition(")")
-        if stat[0].endswith("(haproxy") and stat[2].split()[0] != "Z" and "-W" in Path(
-            f"/proc/{child}/cmdline"
-        ).read_text().split("\0"):
-            return int(child)
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it ended while we looked
+            stat = Path(f"/proc/{child}/stat").read_text().rpartition(")")
+            words = Path(f"/proc/{child}/cmdline").read_text().split("\0")
+            if stat[0].endswith("(haproxy") and stat[2].split()[0] != "Z" and "-W" in words:
+                return int(child)
     return 0
 
 
