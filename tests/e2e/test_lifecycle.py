@@ -68,7 +68,12 @@ def state(made: LocalCluster) -> dict[str, Any]:
 
 
 def healthy(made: LocalCluster) -> None:
-    until("healthy", lambda: made.kubette("status", check=False).returncode == 0, 60)
+    def whole() -> bool:
+        done = made.kubette("status", check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return True
+
+    until("healthy", whole, 60)
 
 
 class Asking:
