@@ -45,5 +45,14 @@ def command(
 
     try:
         compose.serve_control_plane(data_dir, url, pod_cidr, service_cidr, load_balancer_pool, served)
-    except* OSError as group:
-        raise ClusterError(f"cannot serve at {url}: {group.exceptions[0]}") from group
+    except ExceptionGroup as group:  # not except*, which wraps what is raised in it into another group
+        if (refused := group.subgroup(OSError)) is None:
+            raise
+        raise ClusterError(f"cannot serve at {url}: {_first(refused)}") from group
+
+
+def _first(group: BaseException) -> BaseException:
+    """The first exception in a group of groups."""
+    while isinstance(group, BaseExceptionGroup):
+        group = group.exceptions[0]
+    return group
