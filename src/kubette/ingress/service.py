@@ -206,8 +206,10 @@ async def run(api: Api, config: IngressConfig) -> None:
                 group.create_task(controller.run(), name="ingress controller")
                 group.create_task(reporter.statuses(), name="ingress statuses")
                 await controller.revive()
-        except* HaproxyFailure as group_:
-            raise group_.exceptions[0] from None
+        except ExceptionGroup as group_:  # not except*, which wraps what is raised in it into another group
+            if (failed := group_.subgroup(HaproxyFailure)) is None:
+                raise
+            raise failed.exceptions[0] from None
         finally:
             try:
                 if haproxy.running:
