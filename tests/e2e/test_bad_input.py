@@ -149,7 +149,7 @@ def test_two_hundred_containers(two_nodes: LocalCluster, namespace: str) -> None
     two_nodes.kubectl("create", "-n", namespace, "-f", "-", stdin=yaml.safe_dump(pod))
     two_nodes.kubectl("run", "other", "-n", namespace, "--image=luksa/kubia")
     two_nodes.kubectl("wait", "-n", namespace, "--for=condition=Ready", "pod/other", "--timeout=30s")
-    two_nodes.kubectl("wait", "-n", namespace, "--for=condition=Ready", "pod/many", "--timeout=280s", timeout=300)
+    two_nodes.kubectl("wait", "-n", namespace, "--for=condition=Ready", "pod/many", "--timeout=110s", timeout=120)
     two_nodes.kubectl("delete", "-n", namespace, "pod/many", "--grace-period=1", timeout=120)
     containers.append(containers[0])
     assert 'spec.containers[200].name: Duplicate value: "c0"' in create(two_nodes, namespace, pod)

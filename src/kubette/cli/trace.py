@@ -67,11 +67,12 @@ def command(
 
 
 def _local(name: str, data_root: Path) -> ClusterSpec:
-    from kubette.cluster import lifecycle, supervisor
+    from kubette.cluster import lifecycle
+    from kubette.network import local
 
     need_root()
     spec = lifecycle.require(name, data_root)
-    if supervisor.running(spec) is None:
+    if not local.namespace(name).exists():  # without its supervisor a cluster goes on
         raise ClusterError(f"cluster {name} is stopped; start it with: kubette start --name {name}")
     return spec
 
