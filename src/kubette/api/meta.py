@@ -8,9 +8,10 @@ import secrets
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeAlias
 
-Obj = dict[str, Any]
+#: An API object, or a part of one, as decoded JSON. The one name for it in all packages.
+Object: TypeAlias = dict[str, Any]
 Key = tuple[str, str]  # (namespace or "", name)
 
 # Upstream's rand.String alphabet: no vowels and no look-alikes, so that no words form.
@@ -57,7 +58,7 @@ def generate_name(base: str) -> str:
     return base[:_MAX_GENERATED_BASE] + random_suffix()
 
 
-def metadata(obj: Mapping[str, Any]) -> Obj:
+def metadata(obj: Mapping[str, Any]) -> Object:
     """The object's metadata, ``{}`` when it has none (not attached to it then)."""
     return obj.get("metadata") or {}
 
@@ -102,9 +103,9 @@ def group_version(api_version: str) -> tuple[str, str]:
     return (group, version) if slash else ("", group)
 
 
-def owner_reference(owner: Mapping[str, Any], *, controller: bool = True, block: bool = True) -> Obj:
+def owner_reference(owner: Mapping[str, Any], *, controller: bool = True, block: bool = True) -> Object:
     """The reference to ``owner``, which must carry apiVersion, kind and metadata."""
-    out: Obj = {
+    out: Object = {
         "apiVersion": owner["apiVersion"],
         "kind": owner["kind"],
         "name": name(owner),
@@ -117,11 +118,11 @@ def owner_reference(owner: Mapping[str, Any], *, controller: bool = True, block:
     return out
 
 
-def owner_references(obj: Mapping[str, Any]) -> list[Obj]:
+def owner_references(obj: Mapping[str, Any]) -> list[Object]:
     return metadata(obj).get("ownerReferences") or []
 
 
-def controller_of(obj: Mapping[str, Any]) -> Obj | None:
+def controller_of(obj: Mapping[str, Any]) -> Object | None:
     """The owner reference marked ``controller``, or None."""
     return next((r for r in owner_references(obj) if r.get("controller")), None)
 
@@ -131,22 +132,22 @@ def controlled_by(obj: Mapping[str, Any], owner: Mapping[str, Any]) -> bool:
     return ref is not None and ref.get("uid") == uid(owner)
 
 
-def object_reference(obj: Mapping[str, Any]) -> Obj:
+def object_reference(obj: Mapping[str, Any]) -> Object:
     """A core/v1 ObjectReference to ``obj``, as events and endpoints carry it."""
-    out: Obj = {"kind": obj.get("kind", ""), "apiVersion": obj.get("apiVersion", ""), "name": name(obj)}
+    out: Object = {"kind": obj.get("kind", ""), "apiVersion": obj.get("apiVersion", ""), "name": name(obj)}
     for field in ("namespace", "uid", "resourceVersion"):
         if value := metadata(obj).get(field):
             out[field] = value
     return out
 
 
-def condition(obj: Mapping[str, Any], kind: str) -> Obj | None:
+def condition(obj: Mapping[str, Any], kind: str) -> Object | None:
     """The entry of ``status.conditions`` of that type, or None."""
     conditions = (obj.get("status") or {}).get("conditions") or []
     return next((c for c in conditions if c.get("type") == kind), None)
 
 
-def set_condition(conditions: list[Obj], new: Obj, at: str | None = None) -> list[Obj]:
+def set_condition(conditions: list[Object], new: Object, at: str | None = None) -> list[Object]:
     """``conditions`` with ``new`` in place of its type; lastTransitionTime moves only with the status.
 
     A new list; the input is left as it is.

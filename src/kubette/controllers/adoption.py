@@ -7,26 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from kubette.api import meta
 from kubette.api.kinds import Kind
+from kubette.api.meta import Object
 from kubette.api.selectors import LabelSelector
 from kubette.controllers.writes import Patch
-
-Obj = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
     """``owned``: they are the owner's already; ``adopt`` and ``release``: patches that change it."""
 
-    owned: list[Obj] = field(default_factory=list)
+    owned: list[Object] = field(default_factory=list)
     adopt: list[Patch] = field(default_factory=list)
     release: list[Patch] = field(default_factory=list)
 
 
-def claim(kind: Kind, owner: Obj, selector: LabelSelector, objects: Iterable[Obj]) -> Claim:
+def claim(kind: Kind, owner: Object, selector: LabelSelector, objects: Iterable[Object]) -> Claim:
     """``objects``: of ``kind``, those owned by ``owner`` and the orphans of its namespace."""
     out = Claim()
     for obj in objects:
@@ -43,7 +41,7 @@ def claim(kind: Kind, owner: Obj, selector: LabelSelector, objects: Iterable[Obj
     return out
 
 
-def _adopt(kind: Kind, owner: Obj, obj: Obj) -> Patch:
+def _adopt(kind: Kind, owner: Object, obj: Object) -> Patch:
     reference = meta.owner_reference(owner)
     return Patch(
         kind,
@@ -53,6 +51,6 @@ def _adopt(kind: Kind, owner: Obj, obj: Obj) -> Patch:
     )
 
 
-def _release(kind: Kind, owner: Obj, obj: Obj) -> Patch:
+def _release(kind: Kind, owner: Object, obj: Object) -> Patch:
     gone = {"$patch": "delete", "uid": meta.uid(owner)}
     return Patch(kind, obj, {"metadata": {"ownerReferences": [gone], "uid": meta.uid(obj)}}, type="strategic")

@@ -10,10 +10,11 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 from kubette.api import meta
 from kubette.api.kinds import Kind, resource
+from kubette.api.meta import Object
 from kubette.client.events import Recorder
 from kubette.client.informer import Informer
 from kubette.client.interface import Api
@@ -21,7 +22,6 @@ from kubette.controllers.config import ControllersConfig
 from kubette.controllers.queue import WorkQueue
 from kubette.controllers.writes import Action, carry_out
 
-Obj = dict[str, Any]
 Key = tuple[str, str]
 K = TypeVar("K", bound=Hashable)
 
@@ -32,9 +32,9 @@ class Cluster:
     def __init__(self, api: Api, config: ControllersConfig) -> None:
         self.api = api
         self.config = config
-        self.informers: dict[str, Informer[Obj]] = {}
+        self.informers: dict[str, Informer[Object]] = {}
 
-    def informer(self, name: str) -> Informer[Obj]:
+    def informer(self, name: str) -> Informer[Object]:
         """The shared informer of a kind (``"pods"``, ``"deployments.apps"``)."""
         if name not in self.informers:
             self.informers[name] = Informer(self.api, resource(name))
@@ -43,7 +43,7 @@ class Cluster:
     def now(self) -> datetime:
         return datetime.now(UTC)
 
-    def learn(self, kind: Kind, obj: Obj) -> None:
+    def learn(self, kind: Kind, obj: Object) -> None:
         """An answer to a write: let the informer of its kind have it before the watch does."""
         informer = self.informers.get(kind.group_resource)
         if informer is not None and obj.get("kind") == kind.kind and not meta.deleting(obj):
@@ -97,15 +97,15 @@ class Controller(ABC, Generic[K]):
 class Index:
     """The objects of an informer by some value of theirs: owner, namespace, node."""
 
-    def __init__(self, informer: Informer[Obj], values: Callable[[Obj], Iterable[str]]) -> None:
+    def __init__(self, informer: Informer[Object], values: Callable[[Object], Iterable[str]]) -> None:
         self._values = values
-        self._rows: dict[str, dict[Key, Obj]] = {}
+        self._rows: dict[str, dict[Key, Object]] = {}
         informer.subscribe(self._change)
 
-    def get(self, value: str) -> list[Obj]:
+    def get(self, value: str) -> list[Object]:
         return list(self._rows.get(value, {}).values())
 
-    def _change(self, key: Key, old: Obj | None, new: Obj | None) -> None:
+    def _change(self, key: Key, old: Object | None, new: Object | None) -> None:
         for value in self._values(old) if old is not None else ():
             if (row := self._rows.get(value)) is not None:
                 row.pop(key, None)
@@ -115,11 +115,11 @@ class Index:
             self._rows.setdefault(value, {})[key] = new  # type: ignore[assignment]
 
 
-def by_namespace(obj: Obj) -> tuple[str, ...]:
+def by_namespace(obj: Object) -> tuple[str, ...]:
     return (meta.namespace(obj),)
 
 
-def by_controller(obj: Obj) -> tuple[str, ...]:
+def by_controller(obj: Object) -> tuple[str, ...]:
     """The uid of the controlling owner; ``NAMESPACE/`` for objects that have none."""
     ref = meta.controller_of(obj)
     return (ref["uid"],) if ref else (meta.namespace(obj) + "/",)

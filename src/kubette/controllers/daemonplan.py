@@ -9,16 +9,14 @@ import copy
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from kubette.api import intstr, meta
+from kubette.api.meta import Object
 from kubette.api.placement import node_suits
 from kubette.api.taints import tolerated
 from kubette.controllers import pods as podlib
 from kubette.controllers.replicas import new_pod
 from kubette.controllers.revisions import HASH, hash_of
-
-Obj = dict[str, Any]
 
 GENERATION = "deprecated.daemonset.template.generation"  # annotation
 _GENERATION_LABEL = "pod-template-generation"
@@ -37,13 +35,13 @@ _ON_HOST_NETWORK = (("node.kubernetes.io/network-unavailable", "NoSchedule"),)
 @dataclass(slots=True)
 class DaemonPlan:
     create: list[str] = field(default_factory=list)  # names of nodes
-    delete: list[Obj] = field(default_factory=list)
-    failed: list[Obj] = field(default_factory=list)  # ended by themselves: to be deleted, and not too fast
-    status: Obj = field(default_factory=dict)
+    delete: list[Object] = field(default_factory=list)
+    failed: list[Object] = field(default_factory=list)  # ended by themselves: to be deleted, and not too fast
+    status: Object = field(default_factory=dict)
     again: float | None = None
 
 
-def tolerations(spec: Obj) -> list[Obj]:
+def tolerations(spec: Object) -> list[Object]:
     """The template's, and those of every daemon."""
     given = list(spec.get("tolerations") or ())
     for key, effect in (*_TOLERATED, *(_ON_HOST_NETWORK if spec.get("hostNetwork") else ())):
@@ -53,7 +51,7 @@ def tolerations(spec: Obj) -> list[Obj]:
     return given
 
 
-def daemon(owner: Obj, node: str, digest: str) -> Obj:
+def daemon(owner: Object, node: str, digest: str) -> Object:
     """The pod for a node: the scheduler binds it, and may bind it to no other."""
     pod = new_pod(owner)
     labels = pod["metadata"].setdefault("labels", {})
@@ -70,7 +68,7 @@ def daemon(owner: Obj, node: str, digest: str) -> Obj:
     return pod
 
 
-def node_of(pod: Obj) -> str:
+def node_of(pod: Object) -> str:
     """Where it runs, or is to run."""
     if name := pod["spec"].get("nodeName"):
         return str(name)
@@ -83,7 +81,7 @@ def node_of(pod: Obj) -> str:
     return ""
 
 
-def suits(owner: Obj, node: Obj) -> tuple[bool, bool]:
+def suits(owner: Object, node: Object) -> tuple[bool, bool]:
     """(a pod should be started there, one that runs there may stay)."""
     spec = owner["spec"]["template"]["spec"]
     affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
@@ -97,10 +95,12 @@ def suits(owner: Obj, node: Obj) -> tuple[bool, bool]:
     return not effects & {"NoSchedule", "NoExecute"}, "NoExecute" not in effects
 
 
-def decide(owner: Obj, nodes: Mapping[str, Obj], pods: Iterable[Obj], digest: str, now: datetime) -> DaemonPlan:
+def decide(
+    owner: Object, nodes: Mapping[str, Object], pods: Iterable[Object], digest: str, now: datetime
+) -> DaemonPlan:
     """``pods``: the DaemonSet's; ``digest``: the hash of its present template."""
     out = DaemonPlan()
-    on: dict[str, list[Obj]] = {}
+    on: dict[str, list[Object]] = {}
     for pod in pods:
         if name := node_of(pod):
             on.setdefault(name, []).append(pod)
@@ -124,7 +124,7 @@ def decide(owner: Obj, nodes: Mapping[str, Obj], pods: Iterable[Obj], digest: st
     return out
 
 
-def limits(owner: Obj, desired: int) -> tuple[int, int]:
+def limits(owner: Object, desired: int) -> tuple[int, int]:
     """(maxUnavailable, maxSurge) in nodes; never both zero."""
     rolling = (owner["spec"].get("updateStrategy") or {}).get("rollingUpdate") or {}
     surge = intstr.scaled(rolling.get("maxSurge", 0), desired, round_up=True)
@@ -132,19 +132,19 @@ def limits(owner: Obj, desired: int) -> tuple[int, int]:
     return (unavailable, surge) if unavailable or surge else (1, 0)
 
 
-def _by_hand(owner: Obj) -> bool:
+def _by_hand(owner: Object) -> bool:
     return (owner["spec"].get("updateStrategy") or {}).get("type") == "OnDelete"
 
 
-def _patience(owner: Obj) -> int:
+def _patience(owner: Object) -> int:
     return int(owner["spec"].get("minReadySeconds", 0))
 
 
-def _available(owner: Obj, pod: Obj, now: datetime) -> bool:
+def _available(owner: Object, pod: Object, now: datetime) -> bool:
     return podlib.available_in(pod, _patience(owner), now) == 0 and podlib.active(pod)
 
 
-def _twins(here: Sequence[Obj], digest: str, surge: bool) -> list[Obj]:
+def _twins(here: Sequence[Object], digest: str, surge: bool) -> list[Object]:
     """All but the oldest of a node's pods; while surging, the oldest of the old and of the new each."""
     ordered = sorted(here, key=lambda p: (not p["spec"].get("nodeName"), str(p["metadata"].get("creationTimestamp"))))
     if not surge:
@@ -154,7 +154,7 @@ def _twins(here: Sequence[Obj], digest: str, surge: bool) -> list[Obj]:
 
 
 def _roll(
-    owner: Obj, wanted: Sequence[str], on: Mapping[str, list[Obj]], digest: str, out: DaemonPlan, now: datetime
+    owner: Object, wanted: Sequence[str], on: Mapping[str, list[Object]], digest: str, out: DaemonPlan, now: datetime
 ) -> None:
     """One step of a rolling update."""
     if _by_hand(owner):
@@ -182,9 +182,9 @@ def _roll(
 
 
 def _surge(
-    owner: Obj,
-    rows: Sequence[tuple[str, Obj | None, Obj | None]],
-    on: Mapping[str, list[Obj]],
+    owner: Object,
+    rows: Sequence[tuple[str, Object | None, Object | None]],
+    on: Mapping[str, list[Object]],
     most: int,
     out: DaemonPlan,
     now: datetime,
@@ -207,8 +207,8 @@ def _surge(
 
 
 def _status(
-    owner: Obj, wanted: Sequence[str], on: Mapping[str, list[Obj]], digest: str, now: datetime, nodes: set[str]
-) -> Obj:
+    owner: Object, wanted: Sequence[str], on: Mapping[str, list[Object]], digest: str, now: datetime, nodes: set[str]
+) -> Object:
     scheduled = ready = available = updated = 0
     for name in wanted:
         here = sorted((p for p in on.get(name, ()) if not meta.deleting(p)), key=lambda p: not podlib.ready(p))
@@ -221,7 +221,7 @@ def _status(
         updated += hash_of(first) == digest
     strangers = (rows for name, rows in on.items() if name in nodes and name not in wanted)
     misplaced = sum(any(not meta.deleting(p) for p in rows) for rows in strangers)
-    out: Obj = {
+    out: Object = {
         "currentNumberScheduled": scheduled,
         "numberMisscheduled": misplaced,
         "desiredNumberScheduled": len(wanted),

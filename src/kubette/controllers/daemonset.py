@@ -8,6 +8,7 @@ from typing import Any
 
 from kubette.api import errors, meta
 from kubette.api.kinds import Kind
+from kubette.api.meta import Object
 from kubette.api.selectors import LabelSelector, from_label_selector
 from kubette.controllers import pods as podlib
 from kubette.controllers.adoption import claim
@@ -16,8 +17,6 @@ from kubette.controllers.daemonplan import DaemonPlan, daemon, decide, node_of
 from kubette.controllers.expectations import Expectations
 from kubette.controllers.revisions import hash_of, history
 from kubette.controllers.writes import Create, Delete, Note, apply, status_patch
-
-Obj = dict[str, Any]
 
 _BATCH = 32  # requests under way at once
 _REFUSED = 1.0  # seconds until what was refused is tried again
@@ -39,18 +38,18 @@ class DaemonSet(Controller[Key]):
         pods.subscribe(self._pod_changed)
         revisions.subscribe(self._revision_changed)
 
-    def _owner_changed(self, key: Key, old: Obj | None, new: Obj | None) -> None:
+    def _owner_changed(self, key: Key, old: Object | None, new: Object | None) -> None:
         if old is not None and (new is None or meta.uid(old) != meta.uid(new)):
             self.expected.forget(key)
             self._pauses = {k: v for k, v in self._pauses.items() if k[0] != meta.uid(old)}
         self.queue.add(key)
 
-    def _node_changed(self, key: Key, old: Obj | None, new: Obj | None) -> None:
+    def _node_changed(self, key: Key, old: Object | None, new: Object | None) -> None:
         if _matters(old) != _matters(new):
             for owner in self.owners.items:
                 self.queue.add(owner)
 
-    def _pod_changed(self, key: Key, old: Obj | None, new: Obj | None) -> None:
+    def _pod_changed(self, key: Key, old: Object | None, new: Object | None) -> None:
         for pod in (old, new):
             ref = meta.controller_of(pod) if pod is not None else None
             if pod is None or ref is None or ref.get("kind") != "DaemonSet":
@@ -66,7 +65,7 @@ class DaemonSet(Controller[Key]):
                 if owner[0] == key[0] and _selector(obj).matches(meta.labels(new)):
                     self.queue.add(owner)
 
-    def _revision_changed(self, key: Key, old: Obj | None, new: Obj | None) -> None:
+    def _revision_changed(self, key: Key, old: Object | None, new: Object | None) -> None:
         ref = meta.controller_of(new or old or {})
         if ref is not None and ref.get("kind") == "DaemonSet":
             self.queue.add((key[0], ref["name"]))
@@ -99,7 +98,7 @@ class DaemonSet(Controller[Key]):
         await self.carry_out(status_patch(self.kind, owner, plan.status))
         return _REFUSED if refused else again
 
-    async def _claimed(self, what: str, owner: Obj, index: Index, selector: LabelSelector) -> list[Obj]:
+    async def _claimed(self, what: str, owner: Object, index: Index, selector: LabelSelector) -> list[Object]:
         """The owner's objects of a kind, with those that it adopts and without those that it releases."""
         everyone = index.get(meta.uid(owner)) + index.get(meta.namespace(owner) + "/")
         found = claim(kind(what), owner, selector, everyone)
@@ -108,7 +107,7 @@ class DaemonSet(Controller[Key]):
         adopted = [await apply(self.api, patch) for patch in found.adopt]
         return [*found.owned, *(obj for obj in adopted if obj is not None)]
 
-    async def _collided(self, owner: Obj, wanted: Obj) -> None:
+    async def _collided(self, owner: Object, wanted: Object) -> None:
         """The name is taken: by our own revision, which the informer has yet to show, or by a stranger."""
         found = await self.api.get(kind("controllerrevisions.apps"), meta.name(wanted), meta.namespace(wanted))
         if meta.controlled_by(found, owner) and found.get("data") == wanted["data"]:
@@ -117,7 +116,7 @@ class DaemonSet(Controller[Key]):
         status["collisionCount"] = int(status.get("collisionCount") or 0) + 1
         await self.carry_out(status_patch(self.kind, owner, status))
 
-    async def _clear(self, key: Key, owner: Obj, plan: DaemonPlan) -> float | None:
+    async def _clear(self, key: Key, owner: Object, plan: DaemonPlan) -> float | None:
         """Delete what is too much, and what has ended by itself unless that was only just; seconds until then."""
         now, waits = asyncio.get_running_loop().time(), []
         doomed = [(pod, "") for pod in plan.delete]
@@ -146,7 +145,7 @@ class DaemonSet(Controller[Key]):
                 raise
         return min(waits, default=None)
 
-    async def _create(self, key: Key, owner: Obj, nodes: Sequence[str], digest: str) -> bool:
+    async def _create(self, key: Key, owner: Object, nodes: Sequence[str], digest: str) -> bool:
         """In batches of 1, 2, 4, …; whether some were refused."""
         self.expected.expect_creations(key, len(nodes))
         sent, size, failed = 0, 1, False
@@ -159,7 +158,7 @@ class DaemonSet(Controller[Key]):
             self.expected.created(key, len(nodes) - sent)
         return failed
 
-    async def _create_one(self, key: Key, owner: Obj, pod: Obj) -> bool:
+    async def _create_one(self, key: Key, owner: Object, pod: Object) -> bool:
         try:
             made = await self.api.create(kind("pods"), pod)
         except errors.ApiError as error:
@@ -171,11 +170,11 @@ class DaemonSet(Controller[Key]):
         return True
 
 
-def _selector(owner: Obj) -> LabelSelector:
+def _selector(owner: Object) -> LabelSelector:
     return from_label_selector(owner["spec"].get("selector"))
 
 
-def _matters(node: Obj | None) -> Any:
+def _matters(node: Object | None) -> Any:
     """What of a node decides whether a daemon runs there."""
     taints = ((node or {}).get("spec") or {}).get("taints") or ()
     return node and (meta.labels(node), [(t["key"], t.get("effect"), t.get("value")) for t in taints])

@@ -9,9 +9,9 @@ from __future__ import annotations
 import copy
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any
 
 from kubette.api import errors, meta
+from kubette.api.meta import Object
 from kubette.api.selectors import LabelSelector, from_label_selector
 from kubette.controllers import pods as podlib
 from kubette.controllers import rollout
@@ -20,8 +20,6 @@ from kubette.controllers.base import Controller, Index, Key, by_controller, kind
 from kubette.controllers.deployment_status import complete, condition, counts, progressed, put
 from kubette.controllers.rollout import DESIRED, HASH_LABEL, MAXIMUM, REVISION, replicas, revision
 from kubette.controllers.writes import Action, Create, Delete, Note, Patch, Plan, Update, apply, status_patch
-
-Obj = dict[str, Any]
 
 _HISTORY = "deployment.kubernetes.io/revision-history"
 _NOT_COPIED = {
@@ -34,14 +32,14 @@ _NOT_COPIED = {
 }
 
 
-def find_new(deployment: Obj, sets: Sequence[Obj]) -> Obj | None:
+def find_new(deployment: Object, sets: Sequence[Object]) -> Object | None:
     """The oldest ReplicaSet of the present template."""
     template = deployment["spec"]["template"]
     ordered = sorted(sets, key=lambda rs: (str(rs["metadata"].get("creationTimestamp", "")), meta.name(rs)))
     return next((rs for rs in ordered if rollout.same_template(rs["spec"]["template"], template)), None)
 
 
-def decide(deployment: Obj, sets: Sequence[Obj], with_pods: Collection[str], now: datetime) -> Plan:
+def decide(deployment: Object, sets: Sequence[Object], with_pods: Collection[str], now: datetime) -> Plan:
     """One step. ``sets``: the ReplicaSets it owns; ``with_pods``: uids of those that still have pods."""
     new = find_new(deployment, sets)
     old = [rs for rs in sets if rs is not new]
@@ -70,25 +68,25 @@ def decide(deployment: Obj, sets: Sequence[Obj], with_pods: Collection[str], now
     return _finish(deployment, actions, new, old, now, follow=True, stored=stored)
 
 
-def _scaled(deployment: Obj, sets: Sequence[Obj]) -> bool:
+def _scaled(deployment: Object, sets: Sequence[Object]) -> bool:
     """The wanted number has changed since the running ReplicaSets were last sized."""
     wanted = str(replicas(deployment))
     return any(replicas(rs) and meta.annotations(rs).get(DESIRED, wanted) != wanted for rs in sets)
 
 
-def _rescale(deployment: Obj, new: Obj | None, old: Sequence[Obj]) -> list[Action]:
+def _rescale(deployment: Object, new: Object | None, old: Sequence[Object]) -> list[Action]:
     sizes = rollout.proportional(deployment, new, old)
     everyone = [*old, *([new] if new is not None else [])]
     chosen = [rs for rs in everyone if replicas(rs) or meta.name(rs) in sizes]
     return [a for rs in chosen for a in _resize(deployment, rs, sizes.get(meta.name(rs), replicas(rs)))]
 
 
-def _marks(deployment: Obj) -> dict[str, str]:
+def _marks(deployment: Object) -> dict[str, str]:
     wanted = replicas(deployment)
     return {DESIRED: str(wanted), MAXIMUM: str(wanted + rollout.limits(deployment)[0])}
 
 
-def _resize(deployment: Obj, rs: Obj, size: int | None) -> list[Action]:
+def _resize(deployment: Object, rs: Object, size: int | None) -> list[Action]:
     if size is None:
         return []
     changed = copy.deepcopy(rs)
@@ -97,7 +95,7 @@ def _resize(deployment: Obj, rs: Obj, size: int | None) -> list[Action]:
     return _update(deployment, rs, changed)
 
 
-def _update(deployment: Obj, rs: Obj, changed: Obj) -> list[Action]:
+def _update(deployment: Object, rs: Object, changed: Object) -> list[Action]:
     if changed == rs:
         return []
     before, size = replicas(rs), replicas(changed)
@@ -105,16 +103,16 @@ def _update(deployment: Obj, rs: Obj, changed: Obj) -> list[Action]:
     return [Update(kind("replicasets.apps"), changed, note=note)]
 
 
-def _sized(deployment: Obj, name: str, before: int, size: int) -> Note:
+def _sized(deployment: Object, name: str, before: int, size: int) -> Note:
     way = "up" if size > before else "down"
     return Note(deployment, "ScalingReplicaSet", f"Scaled {way} replica set {name} from {before} to {size}")
 
 
-def _copied(deployment: Obj) -> dict[str, str]:
+def _copied(deployment: Object) -> dict[str, str]:
     return {k: v for k, v in meta.annotations(deployment).items() if k not in _NOT_COPIED}
 
 
-def _create(deployment: Obj, old: Sequence[Obj], size: int) -> list[Action]:
+def _create(deployment: Object, old: Sequence[Object], size: int) -> list[Action]:
     """The ReplicaSet of the present template."""
     spec, template = deployment["spec"], copy.deepcopy(deployment["spec"]["template"])
     collisions = int((deployment.get("status") or {}).get("collisionCount") or 0)
@@ -123,7 +121,7 @@ def _create(deployment: Obj, old: Sequence[Obj], size: int) -> list[Action]:
     selector = copy.deepcopy(spec["selector"])
     selector["matchLabels"] = {**(selector.get("matchLabels") or {}), HASH_LABEL: digest}
     number = str(max(map(revision, old), default=0) + 1)
-    out: Obj = {
+    out: Object = {
         "apiVersion": "apps/v1",
         "kind": "ReplicaSet",
         "metadata": {
@@ -141,7 +139,7 @@ def _create(deployment: Obj, old: Sequence[Obj], size: int) -> list[Action]:
     return [Create(kind("replicasets.apps"), out, note=note), *_revise(deployment, number)]
 
 
-def _renew(deployment: Obj, new: Obj, old: Sequence[Obj], size: int) -> list[Action]:
+def _renew(deployment: Object, new: Object, old: Sequence[Object], size: int) -> list[Action]:
     """Bring the present template's ReplicaSet up to date: its revision, annotations and size."""
     changed = copy.deepcopy(new)
     notes = changed["metadata"].setdefault("annotations", {})
@@ -160,14 +158,14 @@ def _renew(deployment: Obj, new: Obj, old: Sequence[Obj], size: int) -> list[Act
     return [*_update(deployment, new, changed), *_revise(deployment, notes.get(REVISION, str(number)))]
 
 
-def _revise(deployment: Obj, number: str) -> list[Action]:
+def _revise(deployment: Object, number: str) -> list[Action]:
     if meta.annotations(deployment).get(REVISION) == number:
         return []
     change = {"metadata": {"uid": meta.uid(deployment), "annotations": {REVISION: number}}}
     return [Patch(kind("deployments.apps"), deployment, change)]
 
 
-def _pause(deployment: Obj, now: datetime) -> Obj:
+def _pause(deployment: Object, now: datetime) -> Object:
     """The Deployment with its Progressing condition saying paused or resumed, when that is news."""
     paused, current = bool(deployment["spec"].get("paused")), meta.condition(deployment, "Progressing")
     reason = (current or {}).get("reason", "")
@@ -181,14 +179,14 @@ def _pause(deployment: Obj, now: datetime) -> Obj:
 
 
 def _finish(
-    deployment: Obj,
+    deployment: Object,
     actions: list[Action],
-    new: Obj | None,
-    old: Sequence[Obj],
+    new: Object | None,
+    old: Sequence[Object],
     now: datetime,
     *,
     follow: bool,
-    stored: Obj,
+    stored: Object,
 ) -> Plan:
     """What was decided, then history and status. ``follow``: a rollout is to be judged; ``stored``: the
     Deployment as the API has it, which the status is compared with."""
@@ -211,11 +209,11 @@ def _finish(
     return Plan([*actions, *_status(stored, status)], again)
 
 
-def _status(deployment: Obj, status: Obj) -> list[Action]:
+def _status(deployment: Object, status: Object) -> list[Action]:
     return status_patch(kind("deployments.apps"), deployment, status)
 
 
-def _forget(deployment: Obj, old: Sequence[Obj]) -> list[Action]:
+def _forget(deployment: Object, old: Sequence[Object]) -> list[Action]:
     """Old ReplicaSets beyond the history limit, the oldest revisions first."""
     limit = deployment["spec"].get("revisionHistoryLimit", 10)
     idle = [
@@ -237,7 +235,7 @@ class Deployment(Controller[Key]):
         sets.subscribe(self._set_changed)
         pods.subscribe(self._pod_changed)
 
-    def _set_changed(self, key: Key, old: Obj | None, new: Obj | None) -> None:
+    def _set_changed(self, key: Key, old: Object | None, new: Object | None) -> None:
         for rs in (old, new):
             if rs is None:
                 continue
@@ -249,7 +247,7 @@ class Deployment(Controller[Key]):
                 if owner_key[0] == key[0] and _selector(owner).matches(meta.labels(new)):
                     self.queue.add(owner_key)
 
-    def _pod_changed(self, key: Key, old: Obj | None, new: Obj | None) -> None:
+    def _pod_changed(self, key: Key, old: Object | None, new: Object | None) -> None:
         """Recreate waits for the last old pod to be gone."""
         if old is None or (new is not None and podlib.terminal(new) == podlib.terminal(old)):
             return
@@ -283,7 +281,7 @@ class Deployment(Controller[Key]):
             return 0.05
         return plan.again
 
-    async def _collided(self, deployment: Obj, plan: Plan) -> None:
+    async def _collided(self, deployment: Object, plan: Plan) -> None:
         """The name is taken: by our own ReplicaSet, which the informer has yet to show, or by a stranger."""
         wanted = next(a.obj for a in plan.actions if isinstance(a, Create))
         found = await self.api.get(kind("replicasets.apps"), meta.name(wanted), meta.namespace(wanted))
@@ -296,5 +294,5 @@ class Deployment(Controller[Key]):
         await self.carry_out(_status(deployment, status))
 
 
-def _selector(deployment: Obj) -> LabelSelector:
+def _selector(deployment: Object) -> LabelSelector:
     return from_label_selector(deployment["spec"].get("selector"))

@@ -7,24 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from kubette.api import meta
+from kubette.api.meta import Object
 from kubette.controllers.rollout import limits, replicas
-
-Obj = dict[str, Any]
 
 _NO_DEADLINE = 2**31 - 1
 #: No rollout is being timed: one was completed (however long ago), has failed, or waits for somebody to resume it.
 _NOT_TIMED = ("NewReplicaSetAvailable", "ProgressDeadlineExceeded", "DeploymentPaused")
 
 
-def counts(deployment: Obj, new: Obj | None, everyone: Sequence[Obj]) -> Obj:
-    def total(field: str, sets: Sequence[Obj]) -> int:
+def counts(deployment: Object, new: Object | None, everyone: Sequence[Object]) -> Object:
+    def total(field: str, sets: Sequence[Object]) -> int:
         return sum(int((rs.get("status") or {}).get(field, 0)) for rs in sets)
 
     live = total("availableReplicas", everyone)
-    out: Obj = {
+    out: Object = {
         "observedGeneration": deployment["metadata"].get("generation", 0),
         "replicas": total("replicas", everyone),
         "updatedReplicas": total("replicas", [new] if new is not None else []),
@@ -39,7 +37,7 @@ def counts(deployment: Obj, new: Obj | None, everyone: Sequence[Obj]) -> Obj:
     return out
 
 
-def complete(deployment: Obj, status: Obj) -> bool:
+def complete(deployment: Object, status: Object) -> bool:
     wanted = replicas(deployment)
     return bool(
         status.get("updatedReplicas", 0) == wanted
@@ -49,11 +47,11 @@ def complete(deployment: Obj, status: Obj) -> bool:
     )
 
 
-def condition(kind: str, status: str, reason: str, message: str) -> Obj:
+def condition(kind: str, status: str, reason: str, message: str) -> Object:
     return {"type": kind, "status": status, "reason": reason, "message": message}
 
 
-def put(conditions: list[Obj], new: Obj, now: datetime) -> list[Obj]:
+def put(conditions: list[Object], new: Object, now: datetime) -> list[Object]:
     """As ``meta.set_condition``, and lastUpdateTime moves when status or reason do."""
     old = next((c for c in conditions if c["type"] == new["type"]), None)
     if old is not None and (old["status"], old["reason"]) == (new["status"], new["reason"]):
@@ -62,7 +60,9 @@ def put(conditions: list[Obj], new: Obj, now: datetime) -> list[Obj]:
     return meta.set_condition(conditions, {**new, "lastUpdateTime": at}, at)
 
 
-def progressed(deployment: Obj, new: Obj | None, status: Obj, now: datetime) -> tuple[list[Obj], float | None]:
+def progressed(
+    deployment: Object, new: Object | None, status: Object, now: datetime
+) -> tuple[list[Object], float | None]:
     """The conditions, and in how many seconds the progress deadline must be looked at."""
     conditions = list((deployment.get("status") or {}).get("conditions") or [])
     enough = status.get("availableReplicas", 0) >= replicas(deployment) - limits(deployment)[1]
@@ -83,8 +83,8 @@ def progressed(deployment: Obj, new: Obj | None, status: Obj, now: datetime) -> 
 
 
 def _progress(
-    deployment: Obj, new: Obj | None, status: Obj, conditions: list[Obj], deadline: int, now: datetime
-) -> tuple[list[Obj], float | None]:
+    deployment: Object, new: Object | None, status: Object, conditions: list[Object], deadline: int, now: datetime
+) -> tuple[list[Object], float | None]:
     current = next((c for c in conditions if c["type"] == "Progressing"), None)
     done = current is not None and current["reason"] == "NewReplicaSetAvailable"
     steady = status.get("replicas", 0) == status.get("updatedReplicas", 0)
@@ -108,15 +108,15 @@ def _progress(
     return put(conditions, late, now), None
 
 
-def _moved(old: Obj, new: Obj) -> bool:
-    def old_pods(status: Obj) -> int:
+def _moved(old: Object, new: Object) -> bool:
+    def old_pods(status: Object) -> int:
         return int(status.get("replicas", 0)) - int(status.get("updatedReplicas", 0))
 
     grew = ("updatedReplicas", "readyReplicas", "availableReplicas")
     return any(new.get(f, 0) > old.get(f, 0) for f in grew) or old_pods(new) < old_pods(old)
 
 
-def _failures(conditions: list[Obj], new: Obj | None, now: datetime) -> list[Obj]:
+def _failures(conditions: list[Object], new: Object | None, now: datetime) -> list[Object]:
     failure = meta.condition(new, "ReplicaFailure") if new is not None else None
     rest = [c for c in conditions if c["type"] != "ReplicaFailure"]
     if failure is None:

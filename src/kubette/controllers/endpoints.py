@@ -8,9 +8,9 @@ from __future__ import annotations
 import ipaddress
 import math
 from collections.abc import Iterable
-from typing import Any
 
 from kubette.api import meta
+from kubette.api.meta import Object
 from kubette.controllers import pods as podlib
 from kubette.controllers.base import Key, kind
 from kubette.controllers.servicepods import (
@@ -30,21 +30,19 @@ from kubette.controllers.servicepods import (
 from kubette.controllers.triggertime import annotate
 from kubette.controllers.writes import Action, Create, Delete, Update
 
-Obj = dict[str, Any]
-
 MANAGED_BY = "endpoints.kubernetes.io/managed-by"
 OVER_CAPACITY = "endpoints.kubernetes.io/over-capacity"
 _OURS = "endpoint-controller"
 _CAPACITY = 1000
 
 
-def subsets(service: Obj, pods: Iterable[Obj]) -> tuple[list[Obj], bool]:
+def subsets(service: Object, pods: Iterable[Object]) -> tuple[list[Object], bool]:
     """The subsets, packed as upstream's ``RepackSubsets``, and whether some addresses had to be left out.
 
     An address stands at each of its ports; ports with the same addresses share a subset."""
     publish = bool(service["spec"].get("publishNotReadyAddresses"))
     wanted = families(service)[0]
-    at: dict[Port | None, dict[tuple[str, str], tuple[Obj, bool]]] = {}
+    at: dict[Port | None, dict[tuple[str, str], tuple[Object, bool]]] = {}
     for pod in pods:
         ip = next((ip for ip in pod_ips(pod) if family(ip) == wanted), None)
         if ip is None or not counts(pod, terminating=publish):
@@ -64,7 +62,7 @@ def subsets(service: Obj, pods: Iterable[Obj]) -> tuple[list[Obj], bool]:
     for members, ports_ in sorted(grouped.items(), key=lambda g: [p or Port("", 0, "") for p in g[1]]):
         rows = at[ports_[0]]
         ordered = sorted(members, key=lambda m: ipaddress.ip_address(m[0][0]).packed)
-        subset: Obj = {
+        subset: Object = {
             "addresses": [rows[who][0] for who, ready in ordered if ready],
             "notReadyAddresses": [rows[who][0] for who, ready in ordered if not ready],
             "ports": [p.as_json() for p in sorted(p for p in ports_ if p is not None)],
@@ -74,7 +72,7 @@ def subsets(service: Obj, pods: Iterable[Obj]) -> tuple[list[Obj], bool]:
     return [{k: v for k, v in subset.items() if v} for subset in out], cut
 
 
-def _truncate(packed: list[Obj]) -> bool:
+def _truncate(packed: list[Object]) -> bool:
     """Leave out what exceeds the capacity: those that are not ready first, from each subset its share."""
     ready, unready = (sum(len(s[f]) for s in packed) for f in ("addresses", "notReadyAddresses"))
     if ready + unready <= _CAPACITY:
@@ -92,8 +90,8 @@ def _truncate(packed: list[Obj]) -> bool:
     return True
 
 
-def _address(pod: Obj, service: Obj, ip: str) -> Obj:
-    out: Obj = {"ip": ip}
+def _address(pod: Object, service: Object, ip: str) -> Object:
+    out: Object = {"ip": ip}
     if hostname := hostname_in(pod, service):
         out["hostname"] = hostname
     if node := pod["spec"].get("nodeName"):
@@ -102,7 +100,7 @@ def _address(pod: Obj, service: Obj, ip: str) -> Obj:
     return out
 
 
-def decide(service: Obj, pods: Iterable[Obj], present: Obj | None, trigger: str = "") -> list[Action]:
+def decide(service: Object, pods: Iterable[Object], present: Object | None, trigger: str = "") -> list[Action]:
     """The write, if one is needed, that makes the Endpoints of a Service with a selector right.
 
     ``trigger``: when what makes it necessary happened."""
@@ -116,13 +114,13 @@ def decide(service: Obj, pods: Iterable[Obj], present: Obj | None, trigger: str 
         annotations[OVER_CAPACITY] = "truncated"
     else:
         annotations.pop(OVER_CAPACITY, None)
-    m: Obj = {**meta.metadata(present or {}), "name": meta.name(service), "namespace": meta.namespace(service)}
+    m: Object = {**meta.metadata(present or {}), "name": meta.name(service), "namespace": meta.namespace(service)}
     m["labels"] = labels
     if annotations:
         m["annotations"] = annotations
     else:
         m.pop("annotations", None)
-    out: Obj = {"apiVersion": "v1", "kind": "Endpoints", "metadata": annotate(m, trigger)}
+    out: Object = {"apiVersion": "v1", "kind": "Endpoints", "metadata": annotate(m, trigger)}
     if wanted:
         out["subsets"] = wanted
     if present is None:

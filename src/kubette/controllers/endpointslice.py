@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from kubette.api import meta
+from kubette.api.meta import Object
 from kubette.controllers import pods as podlib
 from kubette.controllers import slices
 from kubette.controllers.base import Index, Key
@@ -28,15 +28,13 @@ from kubette.controllers.servicepods import (
 from kubette.controllers.slices import MANAGED_BY, SERVICE_NAME, Group
 from kubette.controllers.writes import Create, Delete, Update
 
-Obj = dict[str, Any]
-
 _OURS = "endpointslice-controller.k8s.io"
 _ZONE = "topology.kubernetes.io/zone"
 
 
-def endpoints(service: Obj, pods: Iterable[Obj], zones: Mapping[str, str]) -> dict[Group, list[Obj]]:
+def endpoints(service: Object, pods: Iterable[Object], zones: Mapping[str, str]) -> dict[Group, list[Object]]:
     """Endpoints by address family and by the ports that they offer. ``zones``: of nodes."""
-    out: dict[Group, list[Obj]] = {}
+    out: dict[Group, list[Object]] = {}
     for pod in pods:
         if not counts(pod, terminating=True):
             continue
@@ -50,10 +48,10 @@ def endpoints(service: Obj, pods: Iterable[Obj], zones: Mapping[str, str]) -> di
     return out
 
 
-def _endpoint(service: Obj, pod: Obj, ip: str, zones: Mapping[str, str]) -> Obj:
+def _endpoint(service: Object, pod: Object, ip: str, zones: Mapping[str, str]) -> Object:
     serving, terminating = podlib.ready(pod), meta.deleting(pod)
     ready = bool(service["spec"].get("publishNotReadyAddresses")) or (serving and not terminating)
-    out: Obj = {
+    out: Object = {
         "addresses": [ip],
         "conditions": {"ready": ready, "serving": serving, "terminating": terminating},
         "targetRef": pod_reference(pod),
@@ -68,7 +66,7 @@ def _endpoint(service: Obj, pod: Obj, ip: str, zones: Mapping[str, str]) -> Obj:
 
 
 def decide(
-    service: Obj, pods: Iterable[Obj], zones: Mapping[str, str], present: Iterable[Obj], trigger: str = ""
+    service: Object, pods: Iterable[Object], zones: Mapping[str, str], present: Iterable[Object], trigger: str = ""
 ) -> list[Create | Update | Delete]:
     """The writes that make the Service's slices right. ``present``: the slices that are ours already;
     ``trigger``: when what makes them necessary happened."""
@@ -85,7 +83,7 @@ def decide(
     return slices.reconcile(template, endpoints(service, pods, zones), present, trigger)
 
 
-def ours(slice_: Obj) -> tuple[str, ...]:
+def ours(slice_: Object) -> tuple[str, ...]:
     """``NAMESPACE/SERVICE`` of a slice that this controller keeps."""
     labels = meta.labels(slice_)
     if labels.get(MANAGED_BY) != _OURS or SERVICE_NAME not in labels:
@@ -103,13 +101,13 @@ class EndpointSlice(ServicePods):
         informer.subscribe(self._slice_changed)
         self.nodes.subscribe(self._node_changed)
 
-    def _slice_changed(self, key: Key, old: Obj | None, new: Obj | None) -> None:
+    def _slice_changed(self, key: Key, old: Object | None, new: Object | None) -> None:
         for obj in (old, new):
             for owner in ours(obj) if obj is not None else ():
                 namespace, _, name = owner.partition("/")
                 self.queue.add((namespace, name))
 
-    def _node_changed(self, key: Key, old: Obj | None, new: Obj | None) -> None:
+    def _node_changed(self, key: Key, old: Object | None, new: Object | None) -> None:
         """Zones are rare, and change more rarely."""
         if _zone(old) != _zone(new):
             for service in self.services.items:
@@ -130,5 +128,5 @@ class EndpointSlice(ServicePods):
         return None
 
 
-def _zone(node: Obj | None) -> str:
+def _zone(node: Object | None) -> str:
     return meta.labels(node or {}).get(_ZONE, "")

@@ -5,16 +5,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from kubette.api import meta
+from kubette.api.meta import Object
 from kubette.controllers import slices
 from kubette.controllers.base import Controller, Index, Key, kind
 from kubette.controllers.servicepods import Port, family
 from kubette.controllers.slices import MANAGED_BY, SERVICE_NAME, Group
 from kubette.controllers.writes import Create, Delete, Update
-
-Obj = dict[str, Any]
 
 SKIP = "endpointslice.kubernetes.io/skip-mirror"
 _OURS = "endpointslicemirroring-controller.k8s.io"
@@ -26,7 +23,7 @@ _NOT_COPIED = {
 }
 
 
-def wanted(endpoints: Obj, service: Obj | None) -> bool:
+def wanted(endpoints: Object, service: Object | None) -> bool:
     """The Service has no selector, so that its Endpoints are somebody's own."""
     if service is None or service["spec"].get("selector"):
         return False
@@ -35,9 +32,9 @@ def wanted(endpoints: Obj, service: Obj | None) -> bool:
     return "control-plane.alpha.kubernetes.io/leader" not in meta.annotations(endpoints)
 
 
-def mirrored(endpoints: Obj) -> dict[Group, list[Obj]]:
+def mirrored(endpoints: Object) -> dict[Group, list[Object]]:
     """The endpoints by family and ports."""
-    out: dict[Group, list[Obj]] = {}
+    out: dict[Group, list[Object]] = {}
     for subset in endpoints.get("subsets") or ():
         ports = tuple(
             sorted(
@@ -53,17 +50,17 @@ def mirrored(endpoints: Obj) -> dict[Group, list[Obj]]:
     return out
 
 
-def _endpoint(address: Obj, ready: bool) -> Obj:
-    out: Obj = {"addresses": [address["ip"]], "conditions": {"ready": ready}}
+def _endpoint(address: Object, ready: bool) -> Object:
+    out: Object = {"addresses": [address["ip"]], "conditions": {"ready": ready}}
     for field in ("hostname", "nodeName", "targetRef"):
         if address.get(field):
             out[field] = address[field]
     return out
 
 
-def decide(endpoints: Obj, present: list[Obj]) -> list[Create | Update | Delete]:
+def decide(endpoints: Object, present: list[Object]) -> list[Create | Update | Delete]:
     labels = {**meta.labels(endpoints), SERVICE_NAME: meta.name(endpoints), MANAGED_BY: _OURS}
-    template: Obj = {
+    template: Object = {
         "generateName": meta.name(endpoints) + "-",
         "namespace": meta.namespace(endpoints),
         "labels": labels,
@@ -74,7 +71,7 @@ def decide(endpoints: Obj, present: list[Obj]) -> list[Create | Update | Delete]
     return slices.reconcile(template, mirrored(endpoints), present)
 
 
-def ours(slice_: Obj) -> tuple[str, ...]:
+def ours(slice_: Object) -> tuple[str, ...]:
     labels = meta.labels(slice_)
     if labels.get(MANAGED_BY) != _OURS or SERVICE_NAME not in labels:
         return ()
@@ -92,7 +89,7 @@ class EndpointSliceMirroring(Controller[Key]):
             source.subscribe(lambda key, old, new: self.queue.add(key))
         informer.subscribe(self._slice_changed)
 
-    def _slice_changed(self, key: Key, old: Obj | None, new: Obj | None) -> None:
+    def _slice_changed(self, key: Key, old: Object | None, new: Object | None) -> None:
         for obj in (old, new):
             for owner in ours(obj) if obj is not None else ():
                 namespace, _, name = owner.partition("/")

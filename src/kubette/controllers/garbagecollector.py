@@ -7,16 +7,14 @@ start one by one a moment after the cluster does. Whether an owner is gone is al
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 from kubette.api import errors
 from kubette.api.kinds import Kind
+from kubette.api.meta import Object
 from kubette.client.informer import Informer
 from kubette.controllers.base import Controller, Key
 from kubette.controllers.gcgraph import FOREGROUND, ORPHAN, Graph, Item, Owner, collected, fate, narrow
 from kubette.controllers.writes import Delete, Patch
-
-Obj = dict[str, Any]
 
 _START_DELAY = 1.0  # seconds: let the cluster come up first
 _STAGGER = 0.01  # seconds between two informers
@@ -66,7 +64,7 @@ class GarbageCollector(Controller[str]):
         except TimeoutError:
             pass
 
-    def _shared_changed(self, kind: Kind, old: Obj | None, new: Obj | None) -> None:
+    def _shared_changed(self, kind: Kind, old: Object | None, new: Object | None) -> None:
         before, after = old and narrow(kind, old), new and narrow(kind, new)
         self._changed(("", ""), before or None, after or None)
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from kubette.api import meta
 from kubette.api.kinds import Kind, all_kinds, by_kind
-
-Obj = dict[str, Any]
+from kubette.api.meta import Object
 
 FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
 Fate = Literal["keep", "unlink", "Background", "Foreground", "Orphan"]
@@ -46,18 +45,18 @@ class Item:
         return self.deleting and FOREGROUND in self.finalizers
 
     @property
-    def target(self) -> Obj:
+    def target(self) -> Object:
         """Enough of an object to write to it."""
         return {"metadata": {"name": self.name, "namespace": self.namespace, "uid": self.uid}}
 
     @property
-    def reference(self) -> Obj:
+    def reference(self) -> Object:
         """For events."""
         of = {"apiVersion": self.kind.api_version, "kind": self.kind.kind, "name": self.name, "uid": self.uid}
         return {**of, "namespace": self.namespace} if self.namespace else of
 
 
-def narrow(kind: Kind, obj: Obj) -> Item:
+def narrow(kind: Kind, obj: Object) -> Item:
     m = meta.metadata(obj)
     return Item(
         kind=kind,
@@ -71,7 +70,7 @@ def narrow(kind: Kind, obj: Obj) -> Item:
     )
 
 
-def _owner(ref: Obj) -> Owner:
+def _owner(ref: Object) -> Owner:
     group, version = meta.group_version(ref.get("apiVersion", ""))
     kind = by_kind(group, version, ref.get("kind", ""))
     return Owner(ref.get("uid", ""), ref.get("name", ""), kind, bool(ref.get("blockOwnerDeletion")))

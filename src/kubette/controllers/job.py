@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections.abc import Sequence
-from typing import Any
 
 from kubette.api import errors, meta
 from kubette.api.kinds import Kind
+from kubette.api.meta import Object
 from kubette.api.selectors import from_label_selector
 from kubette.controllers import pods as podlib
 from kubette.controllers.adoption import claim
@@ -22,15 +22,13 @@ from kubette.controllers.jobplan import FAILURES, FINALIZER, JobPlan, decide, fa
 from kubette.controllers.replicas import new_pod
 from kubette.controllers.writes import Delete, Note, Patch, apply, status_patch
 
-Obj = dict[str, Any]
-
 _NAME = "batch.kubernetes.io/job-name"  # label
 _MANAGER = "kubernetes.io/job-controller"
 _BATCH = 32  # requests under way at once
 _REFUSED = 1.0  # seconds until what was refused is tried again
 
 
-def job_pod(job: Obj, index: int | None, failures: int) -> Obj:
+def job_pod(job: Object, index: int | None, failures: int) -> Object:
     """The next pod of the Job. ``failures``: how often its index has failed."""
     pod = new_pod(job)
     m = pod["metadata"]
@@ -66,12 +64,12 @@ class Job(Controller[Key]):
         self.jobs.subscribe(self._job_changed)
         pods.subscribe(self._pod_changed)
 
-    def _job_changed(self, key: Key, old: Obj | None, new: Obj | None) -> None:
+    def _job_changed(self, key: Key, old: Object | None, new: Object | None) -> None:
         if new is None or (old is not None and meta.uid(old) != meta.uid(new)):
             self.expected.forget(key)
         self.queue.add(key)
 
-    def _pod_changed(self, key: Key, old: Obj | None, new: Obj | None) -> None:
+    def _pod_changed(self, key: Key, old: Object | None, new: Object | None) -> None:
         for pod in (old, new):
             owner = _job_of(pod) if pod is not None else None
             if pod is None or owner is None:
@@ -104,10 +102,10 @@ class Job(Controller[Key]):
         refused = await self._create(key, job, claimed.owned, plan.create)
         return _REFUSED if refused else plan.again
 
-    def _pods(self, job: Obj) -> list[Obj]:
+    def _pods(self, job: Object) -> list[Object]:
         return self.pods.get(meta.uid(job)) + self.pods.get(meta.namespace(job) + "/")
 
-    async def _store(self, job: Obj, plan: JobPlan) -> None:
+    async def _store(self, job: Object, plan: JobPlan) -> None:
         """The status first: nothing that follows may happen before it is on record. A stale view conflicts."""
         actions = status_patch(self.kind, job, plan.status)
         for action in actions:
@@ -121,7 +119,7 @@ class Job(Controller[Key]):
             elif condition["type"] == "Suspended" and condition["status"] == "False" and "Suspended" in before:
                 self.recorder.event(job, "Normal", "Resumed", "Job resumed")
 
-    def _tell(self, job: Obj, condition: Obj) -> None:
+    def _tell(self, job: Object, condition: Object) -> None:
         match condition["type"]:
             case "Complete":
                 self.recorder.event(job, "Normal", "Completed", "Job completed")
@@ -130,7 +128,7 @@ class Job(Controller[Key]):
             case "Suspended":
                 self.recorder.event(job, "Normal", "Suspended", "Job suspended")
 
-    async def _drop_finalizer(self, pod: Obj) -> None:
+    async def _drop_finalizer(self, pod: Object) -> None:
         if tracked(pod):
             gone = {"metadata": {"uid": meta.uid(pod), "$deleteFromPrimitiveList/finalizers": [FINALIZER]}}
             await self.carry_out([Patch(kind("pods"), pod, gone, type="strategic")])
@@ -144,7 +142,7 @@ class Job(Controller[Key]):
             if not alive or owner != alive:
                 await self._drop_finalizer(pod)
 
-    async def _delete(self, key: Key, job: Obj, pods: Sequence[Obj]) -> None:
+    async def _delete(self, key: Key, job: Object, pods: Sequence[Object]) -> None:
         for pod in pods:
             self.expected.expect_deletion(key, meta.uid(pod))
             note = Note(job, "SuccessfulDelete", f"Deleted pod: {meta.name(pod)}")
@@ -154,7 +152,7 @@ class Job(Controller[Key]):
                 self.expected.deleted(key, meta.uid(pod))
                 raise
 
-    async def _create(self, key: Key, job: Obj, owned: Sequence[Obj], indexes: Sequence[int | None]) -> bool:
+    async def _create(self, key: Key, job: Object, owned: Sequence[Object], indexes: Sequence[int | None]) -> bool:
         """In batches of 1, 2, 4, …; whether some were refused."""
         self.expected.expect_creations(key, len(indexes))
         sent, size, failed = 0, 1, False
@@ -167,7 +165,7 @@ class Job(Controller[Key]):
             self.expected.created(key, len(indexes) - sent)
         return failed
 
-    async def _create_one(self, key: Key, job: Obj, pod: Obj) -> bool:
+    async def _create_one(self, key: Key, job: Object, pod: Object) -> bool:
         try:
             made = await self.api.create(kind("pods"), pod)
         except errors.ApiError as error:
@@ -179,12 +177,12 @@ class Job(Controller[Key]):
         return True
 
 
-def _failures(owned: Sequence[Obj], index: int | None) -> int:
+def _failures(owned: Sequence[Object], index: int | None) -> int:
     of = [p for p in owned if index is not None and index_of(p) == index and podlib.phase(p) == "Failed"]
     return max((failure_count(p) + 1 for p in of), default=0)
 
 
-def _job_of(pod: Obj) -> Key | None:
+def _job_of(pod: Object) -> Key | None:
     """The Job that owns the pod; of an orphan, the one that its label names."""
     ref = meta.controller_of(pod)
     if ref is not None:
@@ -193,6 +191,6 @@ def _job_of(pod: Obj) -> Key | None:
     return (meta.namespace(pod), named) if named else None
 
 
-def _tracked_for(pod: Obj) -> tuple[str, ...]:
+def _tracked_for(pod: Object) -> tuple[str, ...]:
     owner = _job_of(pod) if tracked(pod) else None
     return ("/".join(owner),) if owner is not None else ()

@@ -6,16 +6,14 @@ Source: the documentation of ``status.completedIndexes``, and of the label that 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from kubette.api import meta
-
-Obj = dict[str, Any]
+from kubette.api.meta import Object
 
 INDEX = "batch.kubernetes.io/job-completion-index"  # annotation and label
 
 
-def index_of(pod: Obj) -> int | None:
+def index_of(pod: Object) -> int | None:
     """Which part of the work the pod does; None if nothing (sensible) is said."""
     text = meta.annotations(pod).get(INDEX, "")
     return int(text) if text.isdecimal() else None

@@ -11,14 +11,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from kubette.api import meta
+from kubette.api.meta import Object
 from kubette.controllers import jobindexes, jobpolicy
 from kubette.controllers import pods as podlib
 from kubette.controllers.jobindexes import index_of
-
-Obj = dict[str, Any]
 
 FINALIZER = "batch.kubernetes.io/job-tracking"
 FAILURES = "batch.kubernetes.io/job-index-failure-count"
@@ -31,43 +29,43 @@ _ENDS = {"FailureTarget": "Failed", "SuccessCriteriaMet": "Complete"}
 class JobPlan:
     """To be done in this order: store ``status``, ``release`` and ``drop`` the finalizers of pods, delete, create."""
 
-    status: Obj
-    release: list[Obj] = field(default_factory=list)  # counted: their finalizer may go
-    drop: list[Obj] = field(default_factory=list)  # superfluous: without finalizer, so that they do not count, and gone
-    delete: list[Obj] = field(default_factory=list)  # the Job is over: gone, and counted
+    status: Object
+    release: list[Object] = field(default_factory=list)  # counted: their finalizer may go
+    drop: list[Object] = field(default_factory=list)  # superfluous: deleted without finalizer, not counted
+    delete: list[Object] = field(default_factory=list)  # the Job is over: gone, and counted
     create: list[int | None] = field(default_factory=list)  # by index
     again: float | None = None  # seconds
 
 
-def tracked(pod: Obj) -> bool:
+def tracked(pod: Object) -> bool:
     return FINALIZER in (meta.metadata(pod).get("finalizers") or ())
 
 
-def over(job: Obj) -> bool:
+def over(job: Object) -> bool:
     return any((meta.condition(job, end) or {}).get("status") == "True" for end in _ENDS.values())
 
 
-def indexed(job: Obj) -> bool:
+def indexed(job: Object) -> bool:
     return bool(job["spec"].get("completionMode") == "Indexed")
 
 
-def failure_count(pod: Obj) -> int:
+def failure_count(pod: Object) -> int:
     """How often the pod's index had failed before it."""
     text = meta.annotations(pod).get(FAILURES, "0")
     return int(text) if text.isdecimal() else 0
 
 
-def decide(job: Obj, pods: Sequence[Obj], now: datetime) -> JobPlan:
+def decide(job: Object, pods: Sequence[Object], now: datetime) -> JobPlan:
     """``pods``: those the Job owns."""
     return _Decision(job, pods, now).plan()
 
 
 class _Decision:
-    def __init__(self, job: Obj, pods: Sequence[Obj], now: datetime) -> None:
+    def __init__(self, job: Object, pods: Sequence[Object], now: datetime) -> None:
         self.job, self.spec, self.pods, self.now = job, job["spec"], pods, now
-        self.old: Obj = job.get("status") or {}
+        self.old: Object = job.get("status") or {}
         self.at = meta.format_time(now)
-        self.conditions: list[Obj] = list(self.old.get("conditions") or [])
+        self.conditions: list[Object] = list(self.old.get("conditions") or [])
         self.indexed = indexed(job)
         self.completions: int | None = self.spec.get("completions")
         self.by_index: int | None = self.spec.get("backoffLimitPerIndex") if self.indexed else None
@@ -76,7 +74,7 @@ class _Decision:
         self.terminating = [p for p in pods if meta.deleting(p) and not podlib.terminal(p)]
         self.completed = jobindexes.parse(self.old.get("completedIndexes", ""), self.completions or 0)
         self.lost = jobindexes.parse(self.old.get("failedIndexes", ""), self.completions or 0)
-        self.release: list[Obj] = []
+        self.release: list[Object] = []
         self.fatal = ""  # the failure policy ends the Job
         self._count()
 
@@ -92,7 +90,7 @@ class _Decision:
             if tracked(pod):
                 self._finished(pod)
 
-    def _finished(self, pod: Obj) -> None:
+    def _finished(self, pod: Object) -> None:
         uid, phase, index = meta.uid(pod), podlib.phase(pod), index_of(pod)
         if phase == "Succeeded":
             if self.indexed:
@@ -108,7 +106,7 @@ class _Decision:
             return
         self.release.append(pod)
 
-    def _failed(self, pod: Obj, uid: str, index: int | None) -> None:
+    def _failed(self, pod: Object, uid: str, index: int | None) -> None:
         action, words = jobpolicy.failure(self.job, pod)
         if action == "FailJob":
             self.fatal = self.fatal or words
@@ -150,7 +148,7 @@ class _Decision:
         self._size(out)
         return out
 
-    def _finish(self, goal: Obj, start: str | None) -> JobPlan:
+    def _finish(self, goal: Object, start: str | None) -> JobPlan:
         self._set(goal["type"], "True", goal["reason"], goal["message"])
         rest = self.active or self.terminating or any(self.uncounted.values()) or self.release
         ended = ""
@@ -160,7 +158,7 @@ class _Decision:
             ended = self.at if end == "Complete" else ""
         return JobPlan(self._status(start, ended), self.release, delete=self.active)
 
-    def _goal(self, start: str | None) -> Obj | None:
+    def _goal(self, start: str | None) -> Object | None:
         """The condition that says that the Job is decided, old or new."""
         for type_ in _GOALS:
             known = next((c for c in self.conditions if c["type"] == type_ and c["status"] == "True"), None)
@@ -229,7 +227,7 @@ class _Decision:
         if later:
             out.again = min([*later, *([out.again] if out.again is not None else [])])
 
-    def _stray(self) -> list[Obj]:
+    def _stray(self) -> list[Object]:
         """Active pods of an Indexed Job that do what is done, or what another does already."""
         if not self.indexed:
             return []
@@ -242,10 +240,10 @@ class _Decision:
                 taken.add(index)
         return out
 
-    def _free_indexes(self, serving: Sequence[Obj], room: int) -> tuple[list[int | None], list[float]]:
+    def _free_indexes(self, serving: Sequence[Object], room: int) -> tuple[list[int | None], list[float]]:
         """Indexes to start now, and in how many seconds others may be."""
         busy = {index_of(p) for p in [*serving, *(self.terminating if self.wait_for_end else ())]}
-        of: dict[int | None, list[Obj]] = {}
+        of: dict[int | None, list[Object]] = {}
         for pod in self.pods:
             of.setdefault(index_of(pod), []).append(pod)
         chosen: list[int | None] = []
@@ -272,13 +270,13 @@ class _Decision:
             rest = [c for c in self.conditions if c["type"] != type_]
             self.conditions = [*rest, {**new, "lastProbeTime": self.at, "lastTransitionTime": self.at}]
 
-    def _status(self, start: str | None = None, ended: str = "") -> Obj:
+    def _status(self, start: str | None = None, ended: str = "") -> Object:
         if over(self.job):
             start, ended = self.old.get("startTime"), self.old.get("completionTime", "")
         counts = Counter(active=len(self.active), succeeded=self.total["succeeded"], failed=self.total["failed"])
         if self.indexed:
             counts["succeeded"] = len(self.completed)
-        out: Obj = {k: v for k, v in counts.items() if v}
+        out: Object = {k: v for k, v in counts.items() if v}
         out["ready"] = sum(podlib.ready(p) for p in self.active)
         out["terminating"] = len(self.terminating)
         out["uncountedTerminatedPods"] = {way: uids for way, uids in self.uncounted.items() if uids}
@@ -295,7 +293,7 @@ class _Decision:
         return out
 
 
-def backoff(pods: Iterable[Obj], now: datetime) -> float:
+def backoff(pods: Iterable[Object], now: datetime) -> float:
     """Seconds until another try: 10, 20, 40, … after the last of the failures since the last success."""
     ended = [(_ended(p), podlib.phase(p) == "Succeeded") for p in pods if podlib.terminal(p)]
     success = max((at for at, well in ended if well), default=None)
@@ -306,7 +304,7 @@ def backoff(pods: Iterable[Obj], now: datetime) -> float:
     return wait - (now - max(failures)).total_seconds()
 
 
-def _ended(pod: Obj) -> datetime:
+def _ended(pod: Object) -> datetime:
     status, m = pod.get("status") or {}, pod["metadata"]
     rows = [(r.get("state") or {}).get("terminated") or {} for r in status.get("containerStatuses") or ()]
     known = [parse for r in rows if (parse := r.get("finishedAt"))]
@@ -314,7 +312,7 @@ def _ended(pod: Obj) -> datetime:
     return meta.parse_time(max(known) if known else m.get("deletionTimestamp") or m["creationTimestamp"])
 
 
-def _restarts(pod: Obj) -> int:
+def _restarts(pod: Object) -> int:
     status = pod.get("status") or {}
     rows = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
     return sum(int(row.get("restartCount", 0)) for row in rows)

@@ -6,15 +6,13 @@ Source: https://kubernetes.io/docs/concepts/workloads/controllers/job/#pod-failu
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
 
 from kubette.api import meta
+from kubette.api.meta import Object
 from kubette.controllers import jobindexes
 
-Obj = dict[str, Any]
 
-
-def failure(job: Obj, pod: Obj) -> tuple[str, str]:
+def failure(job: Object, pod: Object) -> tuple[str, str]:
     """(action, message) of the first rule that a failed pod matches; ``Count`` if none does."""
     for number, rule in enumerate((job["spec"].get("podFailurePolicy") or {}).get("rules") or ()):
         action = rule["action"]
@@ -24,7 +22,7 @@ def failure(job: Obj, pod: Obj) -> tuple[str, str]:
     return "Count", ""
 
 
-def _exit_code(wanted: Obj | None, pod: Obj) -> str:
+def _exit_code(wanted: Object | None, pod: Object) -> str:
     if wanted is None:
         return ""
     status = pod.get("status") or {}
@@ -37,7 +35,7 @@ def _exit_code(wanted: Obj | None, pod: Obj) -> str:
     return ""
 
 
-def _condition(patterns: Collection[Obj], pod: Obj) -> str:
+def _condition(patterns: Collection[Object], pod: Object) -> str:
     for pattern in patterns:
         found = meta.condition(pod, pattern["type"])
         if found is not None and found["status"] == pattern.get("status", "True"):
@@ -45,11 +43,11 @@ def _condition(patterns: Collection[Obj], pod: Obj) -> str:
     return ""
 
 
-def _words(pod: Obj) -> str:
+def _words(pod: Object) -> str:
     return f"{meta.namespace(pod)}/{meta.name(pod)}"
 
 
-def success(job: Obj, completed: Collection[int]) -> str | None:
+def success(job: Object, completed: Collection[int]) -> str | None:
     """The message of the first rule of the success policy that is met."""
     completions = int(job["spec"].get("completions") or 0)
     for number, rule in enumerate((job["spec"].get("successPolicy") or {}).get("rules") or ()):

@@ -7,29 +7,27 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Collection, Iterable
-from typing import Any
 
 from kubette.api import meta
+from kubette.api.meta import Object
 from kubette.controllers.base import Controller, Key, kind
 from kubette.controllers.ranges import Address, Pool, family_of
 from kubette.controllers.servicepods import families
 from kubette.controllers.writes import Action, Note, status_patch
 
-Obj = dict[str, Any]
 
-
-def wants(service: Obj) -> bool:
+def wants(service: Object) -> bool:
     """Ours to serve: a class would name another implementation."""
     spec = service["spec"]
     return bool(spec.get("type") == "LoadBalancer" and not spec.get("loadBalancerClass") and not meta.deleting(service))
 
 
-def held(service: Obj) -> list[Address]:
+def held(service: Object) -> list[Address]:
     rows = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
     return [ipaddress.ip_address(row["ip"]) for row in rows if row.get("ip")]
 
 
-def decide(service: Obj, pool: Pool, taken: Collection[Address]) -> list[Action]:
+def decide(service: Object, pool: Pool, taken: Collection[Address]) -> list[Action]:
     """``taken``: what other Services hold. The status, and events where it changes or cannot be had."""
     status = dict(service.get("status") or {})
     mine = held(service)
@@ -53,7 +51,7 @@ def decide(service: Obj, pool: Pool, taken: Collection[Address]) -> list[Action]
     ]
 
 
-def _choose(service: Obj, pool: Pool, mine: Iterable[Address], taken: set[Address]) -> list[Address]:
+def _choose(service: Object, pool: Pool, mine: Iterable[Address], taken: set[Address]) -> list[Address]:
     asked = service["spec"].get("loadBalancerIP")
     wanted = ipaddress.ip_address(asked) if asked else None
     out: list[Address] = []
@@ -84,7 +82,7 @@ class LoadBalancer(Controller[Key]):
         self._held: dict[Key, list[Address]] = {}  # of the few that hold some
         self.services.subscribe(self._changed)
 
-    def _changed(self, key: Key, old: Obj | None, new: Obj | None) -> None:
+    def _changed(self, key: Key, old: Object | None, new: Object | None) -> None:
         before, now = self._held.pop(key, []), held(new) if new is not None else []
         if now:
             self._held[key] = now

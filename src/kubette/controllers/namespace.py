@@ -8,14 +8,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from kubette.api import errors, meta
 from kubette.api.kinds import Kind, all_kinds
+from kubette.api.meta import Object
 from kubette.controllers.base import Controller, Key, kind
 from kubette.controllers.writes import Delete, Update, apply, status_patch
-
-Obj = dict[str, Any]
 
 _FINALIZER = "kubernetes"
 _FIRST_LOOK, _LAST_LOOK = 0.1, 5.0  # seconds
@@ -28,7 +26,9 @@ def contents() -> list[Kind]:
     return sorted(out, key=lambda k: (k.group_resource != "pods", k.group_resource))
 
 
-def remaining(namespace: Obj, left: Mapping[str, int], held: Mapping[str, int], failure: str, now: datetime) -> Obj:
+def remaining(
+    namespace: Object, left: Mapping[str, int], held: Mapping[str, int], failure: str, now: datetime
+) -> Object:
     """The status while it terminates. ``left``: objects by kind; ``held``: objects by finalizer."""
 
     def words(rows: Mapping[str, int], form: str) -> str:
@@ -68,7 +68,7 @@ def remaining(namespace: Obj, left: Mapping[str, int], held: Mapping[str, int], 
         "NamespaceFinalizersRemaining": "SomeFinalizersRemain",
     }
     status = dict(namespace.get("status") or {})
-    conditions: list[Obj] = list(status.get("conditions") or [])
+    conditions: list[Object] = list(status.get("conditions") or [])
     for type_, bad, reason, message in facts:
         new = {"type": type_, "status": "True" if bad else "False"}
         new |= {"reason": trouble[type_], "message": bad} if bad else {"reason": reason, "message": message}
@@ -85,13 +85,13 @@ class Namespace(Controller[Key]):
         self.namespaces.subscribe(self._changed)
         self.cluster.informer("pods").subscribe(self._pod_gone)
 
-    def _changed(self, key: Key, old: Obj | None, new: Obj | None) -> None:
+    def _changed(self, key: Key, old: Object | None, new: Object | None) -> None:
         if new is None:
             self._looks.pop(key, None)
         elif meta.deleting(new) and (old is None or not meta.deleting(old)):
             self.queue.add(key)
 
-    def _pod_gone(self, key: Key, old: Obj | None, new: Obj | None) -> None:
+    def _pod_gone(self, key: Key, old: Object | None, new: Object | None) -> None:
         if new is None and ("", key[0]) in self._looks:
             self.queue.add(("", key[0]))
 
@@ -134,11 +134,11 @@ class Namespace(Controller[Key]):
                 break  # the rest may be what they need to end in peace
         return left, held, "; ".join(failed)
 
-    async def _clear(self, each: Kind, namespace: str) -> list[Obj]:
-        items: list[Obj] = (await self.api.list(each, namespace)).get("items") or []
+    async def _clear(self, each: Kind, namespace: str) -> list[Object]:
+        items: list[Object] = (await self.api.list(each, namespace)).get("items") or []
         slots = asyncio.Semaphore(_PARALLEL)
 
-        async def one(obj: Obj) -> errors.ApiError | None:
+        async def one(obj: Object) -> errors.ApiError | None:
             async with slots:
                 try:
                     if not meta.deleting(obj):

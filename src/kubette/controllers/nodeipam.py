@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Any
 
 from kubette.api import meta
+from kubette.api.meta import Object
 from kubette.controllers.base import Controller, Key, kind
 from kubette.controllers.ranges import Network, free_subnet
 from kubette.controllers.writes import Note, Patch
 
-Obj = dict[str, Any]
 
-
-def cidrs(node: Obj) -> list[Network]:
+def cidrs(node: Object) -> list[Network]:
     spec = node.get("spec") or {}
     return [ipaddress.ip_network(c) for c in spec.get("podCIDRs") or filter(None, [spec.get("podCIDR")])]
 

@@ -10,14 +10,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from datetime import datetime
-from typing import Any
 
 from kubette.api import meta
+from kubette.api.meta import Object
 from kubette.controllers import pods as podlib
 from kubette.controllers.base import Controller, Index, Key, kind
 from kubette.controllers.writes import Action, Note, Patch
-
-Obj = dict[str, Any]
 
 log = logging.getLogger(__name__)
 
@@ -36,12 +34,12 @@ _REPORTED = ("Ready", "MemoryPressure", "DiskPressure", "PIDPressure")
 _OURS = {NOT_READY, UNREACHABLE, "node.kubernetes.io/unschedulable", *_PRESSURES.values()}
 
 
-def readiness(node: Obj) -> str:
+def readiness(node: Object) -> str:
     """``True``, ``False`` or ``Unknown``."""
     return str((meta.condition(node, "Ready") or {}).get("status") or "Unknown")
 
 
-def conditions(node: Obj, now: datetime) -> list[Obj]:
+def conditions(node: Object, now: datetime) -> list[Object]:
     """The conditions of a silent node that have to change."""
     at, out = meta.format_time(now), []
     for type_ in _REPORTED:
@@ -57,7 +55,7 @@ def conditions(node: Obj, now: datetime) -> list[Obj]:
     return out
 
 
-def taints(node: Obj, now: datetime) -> list[Obj]:
+def taints(node: Object, now: datetime) -> list[Object]:
     """All the node's taints, as its conditions and its cordon would have them; others' are kept."""
     wanted: list[tuple[str, str]] = []
     match readiness(node), meta.condition(node, "Ready"):
@@ -97,7 +95,7 @@ class NodeLifecycle(Controller[Key]):
         leases.subscribe(self._lease_changed)
         pods.subscribe(self._pod_changed)
 
-    def _node_changed(self, key: Key, old: Obj | None, new: Obj | None) -> None:
+    def _node_changed(self, key: Key, old: Object | None, new: Object | None) -> None:
         name = key[1]
         if new is None:
             self._seen.pop(name, None)
@@ -112,7 +110,7 @@ class NodeLifecycle(Controller[Key]):
             self._alive(name)
         self.queue.add(key)
 
-    def _lease_changed(self, key: Key, old: Obj | None, new: Obj | None) -> None:
+    def _lease_changed(self, key: Key, old: Object | None, new: Object | None) -> None:
         if new is None or key[0] != LEASES:
             return
         if old is None or old.get("spec", {}).get("renewTime") != new.get("spec", {}).get("renewTime"):
@@ -121,7 +119,7 @@ class NodeLifecycle(Controller[Key]):
     def _alive(self, name: str) -> None:
         self._seen[name] = asyncio.get_running_loop().time()
 
-    def _pod_changed(self, key: Key, old: Obj | None, new: Obj | None) -> None:
+    def _pod_changed(self, key: Key, old: Object | None, new: Object | None) -> None:
         """A pod of a lost node that claims to be ready."""
         node = self.nodes.items.get(("", new["spec"].get("nodeName") or "")) if new is not None else None
         if node is not None and new is not None and readiness(node) == "Unknown" and podlib.ready(new):
@@ -164,7 +162,7 @@ class NodeLifecycle(Controller[Key]):
         # Looked at again when the grace is over; a sign of life meanwhile only moves that further.
         return max(left, 0.01) if left > 0 else None
 
-    async def _silent(self, node: Obj, now: datetime) -> Obj:
+    async def _silent(self, node: Object, now: datetime) -> Object:
         changed = conditions(node, now)
         if not changed:
             return node
@@ -175,7 +173,7 @@ class NodeLifecycle(Controller[Key]):
             await self.carry_out([Note(_reference(node), "NodeNotReady", words)])
         return self.nodes.items.get(meta.key(node), node)
 
-    def _not_ready(self, node: Obj, now: datetime) -> list[Action]:
+    def _not_ready(self, node: Object, now: datetime) -> list[Action]:
         out: list[Action] = []
         for pod in self.pods.get(meta.name(node)):
             if podlib.terminal(pod) or not podlib.ready(pod):
@@ -187,10 +185,10 @@ class NodeLifecycle(Controller[Key]):
         return out
 
 
-def _heartbeat(node: Obj) -> str:
+def _heartbeat(node: Object) -> str:
     return str((meta.condition(node, "Ready") or {}).get("lastHeartbeatTime") or "")
 
 
-def _reference(node: Obj) -> Obj:
+def _reference(node: Object) -> Object:
     """Events of nodes carry the name as uid: that is what ``kubectl describe node`` asks for."""
     return {"apiVersion": "v1", "kind": "Node", "name": meta.name(node), "uid": meta.name(node)}

@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Iterable
-from typing import Any
 
 from kubette.api import errors, meta
+from kubette.api.meta import Object
 from kubette.controllers import pods as podlib
 from kubette.controllers.base import Controller, Key, kind
 from kubette.controllers.writes import Action, Delete, Patch
-
-Obj = dict[str, Any]
 
 _OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
 
 
 def decide(
-    pods: Iterable[Obj], gone: Collection[str], keep: int, now: str, out_of_service: Collection[str] = ()
+    pods: Iterable[Object], gone: Collection[str], keep: int, now: str, out_of_service: Collection[str] = ()
 ) -> list[Action]:
     """``gone``: names of nodes that no longer exist; ``keep``: finished pods to keep, the youngest;
     ``out_of_service``: nodes on which nothing runs any more, as somebody has said by a taint."""
@@ -39,14 +37,14 @@ def decide(
     return out
 
 
-def shut_down(node: Obj) -> bool:
+def shut_down(node: Object) -> bool:
     """Somebody vouches that the node is off: https://kubernetes.io/docs/concepts/cluster-administration/node-shutdown/."""
     ready = meta.condition(node, "Ready") or {}
     taints = (node.get("spec") or {}).get("taints") or ()
     return ready.get("status") != "True" and any(t.get("key") == _OUT_OF_SERVICE for t in taints)
 
 
-def _failed(pod: Obj, now: str) -> list[Action]:
+def _failed(pod: Object, now: str) -> list[Action]:
     if podlib.terminal(pod):
         return []
     condition = {
@@ -70,7 +68,7 @@ class PodGc(Controller[str]):
         self.pods.subscribe(self._pod_changed)
         self.queue.add("look")
 
-    def _pod_changed(self, key: Key, old: Obj | None, new: Obj | None) -> None:
+    def _pod_changed(self, key: Key, old: Object | None, new: Object | None) -> None:
         if new is not None and meta.deleting(new) and not new["spec"].get("nodeName"):
             self.queue.add("look")
 

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 
 from kubette.api import errors, meta
 from kubette.api.kinds import Kind
+from kubette.api.meta import Object
 from kubette.api.selectors import LabelSelector
 from kubette.controllers import pods as podlib
 from kubette.controllers.adoption import claim
@@ -23,17 +24,15 @@ from kubette.controllers.base import Controller, Index, Key, by_controller, kind
 from kubette.controllers.expectations import Expectations
 from kubette.controllers.writes import Create, Delete, Note, Patch, apply, status_patch
 
-Obj = dict[str, Any]
-
 _BURST = 500  # pods one pass creates or deletes
 _PARALLEL = 32  # requests of one pass under way at once
 
 
-def new_pod(owner: Obj) -> Obj:
+def new_pod(owner: Object) -> Object:
     """The next pod of ``owner``, from its template."""
     template = owner["spec"].get("template") or {}
     given = template.get("metadata") or {}
-    m: Obj = {"generateName": meta.name(owner) + "-", "namespace": meta.namespace(owner)}
+    m: Object = {"generateName": meta.name(owner) + "-", "namespace": meta.namespace(owner)}
     for field in ("labels", "annotations", "finalizers"):
         if given.get(field):
             m[field] = copy.deepcopy(given[field])
@@ -42,7 +41,7 @@ def new_pod(owner: Obj) -> Obj:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": m, "spec": spec}
 
 
-def count(owner: Obj, pods: Sequence[Obj], related: Iterable[Obj]) -> list[Create | Delete]:
+def count(owner: Object, pods: Sequence[Object], related: Iterable[Object]) -> list[Create | Delete]:
     """The writes that bring ``pods`` (the owner's, active) to ``spec.replicas``; a burst at most.
 
     ``related``: pods of owners that serve the same purpose, which make a node crowded.
@@ -57,15 +56,15 @@ def count(owner: Obj, pods: Sequence[Obj], related: Iterable[Obj]) -> list[Creat
 
 
 def status_of(
-    owner: Obj, pods: Sequence[Obj], failure: str, now: datetime, terminating: int | None = None
-) -> tuple[Obj, float | None]:
+    owner: Object, pods: Sequence[Object], failure: str, now: datetime, terminating: int | None = None
+) -> tuple[Object, float | None]:
     """The owner's status, and in how many seconds it changes by the mere passing of time.
 
     ``failure``: what creating ("FailedCreate: …") or deleting was refused with; empty when all went well."""
     spec, old = owner["spec"], owner.get("status") or {}
     wanted = ((spec.get("template") or {}).get("metadata") or {}).get("labels") or {}
     waits = [podlib.available_in(p, spec.get("minReadySeconds", 0), now) for p in pods]
-    status: Obj = {
+    status: Object = {
         "replicas": len(pods),
         "fullyLabeledReplicas": sum(wanted.items() <= meta.labels(p).items() for p in pods),
         "readyReplicas": sum(podlib.ready(p) for p in pods),
@@ -105,23 +104,23 @@ class Replicas(Controller[Key]):
         pods.subscribe(self._pod_changed)
 
     @abstractmethod
-    def selector(self, owner: Obj) -> LabelSelector: ...
+    def selector(self, owner: Object) -> LabelSelector: ...
 
-    def related(self, owner: Obj, owned: Sequence[Obj]) -> Iterable[Obj]:
+    def related(self, owner: Object, owned: Sequence[Object]) -> Iterable[Object]:
         """Pods that make a node crowded when one must go."""
         return owned
 
-    def terminating(self, owned: Sequence[Obj]) -> int | None:
+    def terminating(self, owned: Sequence[Object]) -> int | None:
         """``status.terminatingReplicas``, for kinds that have it."""
         return None
 
-    def _owner_changed(self, key: Key, old: Obj | None, new: Obj | None) -> None:
+    def _owner_changed(self, key: Key, old: Object | None, new: Object | None) -> None:
         if new is None or (old is not None and meta.uid(old) != meta.uid(new)):
             self.expected.forget(key)
             self.failures.pop(key, None)
         self.queue.add(key)
 
-    def _pod_changed(self, key: Key, old: Obj | None, new: Obj | None) -> None:
+    def _pod_changed(self, key: Key, old: Object | None, new: Object | None) -> None:
         before, after = old and self._owner_of(old), new and self._owner_of(new)
         if before:
             if old is not None and (new is None or meta.deleting(new)):
@@ -138,7 +137,7 @@ class Replicas(Controller[Key]):
                 if owner_key[0] == key[0] and self.selector(owner).matches(meta.labels(new)):
                     self.queue.add(owner_key)
 
-    def _owner_of(self, pod: Obj) -> Key | None:
+    def _owner_of(self, pod: Object) -> Key | None:
         ref = meta.controller_of(pod)
         if ref is None or ref.get("kind") != self.kind.kind:
             return None
@@ -169,7 +168,7 @@ class Replicas(Controller[Key]):
             again = 1.0  # try again what was refused
         return again
 
-    async def _adopt(self, owner: Obj, patches: Sequence[Patch]) -> list[Obj]:
+    async def _adopt(self, owner: Object, patches: Sequence[Patch]) -> list[Object]:
         """Only if the owner is still there and stays: asked of the API, not of the informer."""
         if not patches:
             return []
@@ -179,7 +178,7 @@ class Replicas(Controller[Key]):
         out = [await apply(self.api, patch) for patch in patches]
         return [pod for pod in out if pod is not None]
 
-    async def _manage(self, key: Key, owner: Obj, active: Sequence[Obj], related: Iterable[Obj]) -> None:
+    async def _manage(self, key: Key, owner: Object, active: Sequence[Object], related: Iterable[Object]) -> None:
         writes = count(owner, active, related)
         self.failures.pop(key, None)
         for write in writes:
@@ -192,7 +191,7 @@ class Replicas(Controller[Key]):
         if deletions:
             await _side_by_side([lambda w=w: self._delete(key, owner, w) for w in deletions])  # type: ignore[misc]
 
-    async def _create(self, key: Key, owner: Obj, creations: Sequence[Create]) -> None:
+    async def _create(self, key: Key, owner: Object, creations: Sequence[Create]) -> None:
         self.expected.expect_creations(key, len(creations))
         sent, size, failed = 0, 1, False
         try:
@@ -203,7 +202,7 @@ class Replicas(Controller[Key]):
         finally:
             self.expected.created(key, len(creations) - sent)  # those never asked for
 
-    async def _create_one(self, key: Key, owner: Obj, write: Create) -> bool:
+    async def _create_one(self, key: Key, owner: Object, write: Create) -> bool:
         try:
             pod = await self.api.create(write.kind, write.obj)
         except errors.ApiError as error:
@@ -215,7 +214,7 @@ class Replicas(Controller[Key]):
         self._say(Note(owner, "SuccessfulCreate", f"Created pod: {meta.name(pod)}"))
         return True
 
-    async def _delete(self, key: Key, owner: Obj, write: Delete) -> bool:
+    async def _delete(self, key: Key, owner: Object, write: Delete) -> bool:
         try:
             gone = await apply(self.api, write) is None
         except errors.ApiError as error:
@@ -228,7 +227,7 @@ class Replicas(Controller[Key]):
             self._say(Note(owner, "SuccessfulDelete", f"Deleted pod: {meta.name(write.target)}"))
         return True
 
-    def _failed(self, key: Key, owner: Obj, reason: str, message: str, error: errors.ApiError) -> None:
+    def _failed(self, key: Key, owner: Object, reason: str, message: str, error: errors.ApiError) -> None:
         self.failures[key] = f"{reason}: {error.message}"
         self._say(Note(owner, reason, message, "Warning"))
 

@@ -8,14 +8,12 @@ from __future__ import annotations
 import copy
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from kubette.api import meta
+from kubette.api.meta import Object
 from kubette.controllers import rollout
 from kubette.controllers.base import kind
 from kubette.controllers.writes import Action, Create, Delete, Update
-
-Obj = dict[str, Any]
 
 HASH = "controller-revision-hash"  # label of revisions and pods
 
@@ -28,11 +26,11 @@ class History:
     writes: list[Action] = field(default_factory=list)
 
 
-def hash_of(obj: Obj) -> str:
+def hash_of(obj: Object) -> str:
     return meta.labels(obj).get(HASH, "")
 
 
-def history(owner: Obj, revisions: Iterable[Obj], in_use: Collection[str]) -> History:
+def history(owner: Object, revisions: Iterable[Object], in_use: Collection[str]) -> History:
     """``revisions``: the owner's; ``in_use``: hashes that some of its pods carry."""
     template, revisions = owner["spec"]["template"], list(revisions)
     newest = max((int(r.get("revision", 0)) for r in revisions), default=0)
@@ -53,15 +51,15 @@ def history(owner: Obj, revisions: Iterable[Obj], in_use: Collection[str]) -> Hi
     return History(hash_of(current), writes)
 
 
-def _template(revision: Obj) -> Obj:
+def _template(revision: Object) -> Object:
     template = ((revision.get("data") or {}).get("spec") or {}).get("template") or {}
     return {k: v for k, v in template.items() if k != "$patch"}
 
 
-def _snapshot(owner: Obj, number: int) -> Obj:
+def _snapshot(owner: Object, number: int) -> Object:
     template = copy.deepcopy(owner["spec"]["template"])
     digest = rollout.template_hash(template, int((owner.get("status") or {}).get("collisionCount") or 0))
-    m: Obj = {
+    m: Object = {
         "name": f"{meta.name(owner)}-{digest}",
         "namespace": meta.namespace(owner),
         "labels": {**((template.get("metadata") or {}).get("labels") or {}), HASH: digest},

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kubette.api import intstr, meta
-
-Obj = dict[str, Any]
+from kubette.api.meta import Object
 
 REVISION = "deployment.kubernetes.io/revision"
 DESIRED = "deployment.kubernetes.io/desired-replicas"
@@ -20,20 +19,20 @@ HASH_LABEL = "pod-template-hash"
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 
 
-def replicas(obj: Obj) -> int:
+def replicas(obj: Object) -> int:
     return int(obj["spec"].get("replicas", 1))
 
 
-def available(rs: Obj) -> int:
+def available(rs: Object) -> int:
     return int((rs.get("status") or {}).get("availableReplicas", 0))
 
 
-def rolling(deployment: Obj) -> bool:
+def rolling(deployment: Object) -> bool:
     kind = (deployment["spec"].get("strategy") or {}).get("type", "RollingUpdate")
     return str(kind) == "RollingUpdate"
 
 
-def limits(deployment: Obj) -> tuple[int, int]:
+def limits(deployment: Object) -> tuple[int, int]:
     """(maxSurge, maxUnavailable) in pods; never both zero."""
     if not rolling(deployment):
         return 0, 0
@@ -46,7 +45,7 @@ def limits(deployment: Obj) -> tuple[int, int]:
     return surge, min(unavailable, total)
 
 
-def new_size(deployment: Obj, new: Obj | None, everyone: Sequence[Obj]) -> int:
+def new_size(deployment: Object, new: Object | None, everyone: Sequence[Object]) -> int:
     """Replicas for the ReplicaSet of the present template, as far as the surge allows."""
     wanted = replicas(deployment)
     if not rolling(deployment):
@@ -56,7 +55,7 @@ def new_size(deployment: Obj, new: Obj | None, everyone: Sequence[Obj]) -> int:
     return mine if room <= 0 else mine + min(room, wanted - mine)
 
 
-def old_sizes(deployment: Obj, new: Obj, old: Sequence[Obj]) -> dict[str, int]:
+def old_sizes(deployment: Object, new: Object, old: Sequence[Object]) -> dict[str, int]:
     """Smaller sizes for old ReplicaSets, by name: unhealthy pods first, then as availability allows."""
     everyone = [*old, new]
     least = replicas(deployment) - limits(deployment)[1]
@@ -78,7 +77,7 @@ def old_sizes(deployment: Obj, new: Obj, old: Sequence[Obj]) -> dict[str, int]:
     return {meta.name(rs): sizes[meta.name(rs)] for rs in old if sizes[meta.name(rs)] != replicas(rs)}
 
 
-def proportional(deployment: Obj, new: Obj | None, old: Sequence[Obj]) -> dict[str, int]:
+def proportional(deployment: Object, new: Object | None, old: Sequence[Object]) -> dict[str, int]:
     """Sizes by name when only the wanted number changed: shared in proportion while a rollout is under way."""
     wanted = replicas(deployment)
     everyone = [*old, *([new] if new is not None else [])]
@@ -103,7 +102,7 @@ def proportional(deployment: Obj, new: Obj | None, old: Sequence[Obj]) -> dict[s
     return {meta.name(rs): sizes[meta.name(rs)] for rs in running if sizes[meta.name(rs)] != replicas(rs)}
 
 
-def _share(deployment: Obj, rs: Obj, missing: int, given: int, allowed: int) -> int:
+def _share(deployment: Object, rs: Object, missing: int, given: int, allowed: int) -> int:
     before = int(meta.annotations(rs).get(MAXIMUM) or (deployment.get("status") or {}).get("replicas") or 0)
     if not before:
         return 0
@@ -113,18 +112,18 @@ def _share(deployment: Obj, rs: Obj, missing: int, given: int, allowed: int) -> 
     return min(share, left) if missing > 0 else max(share, left)
 
 
-def saturated(deployment: Obj, rs: Obj) -> bool:
+def saturated(deployment: Object, rs: Object) -> bool:
     """It has all the replicas that the Deployment wants, all of them available."""
     wanted = replicas(deployment)
     return replicas(rs) == wanted and meta.annotations(rs).get(DESIRED) == str(wanted) and available(rs) == wanted
 
 
-def revision(rs: Obj) -> int:
+def revision(rs: Object) -> int:
     text = meta.annotations(rs).get(REVISION, "0")
     return int(text) if text.isdigit() else 0
 
 
-def template_hash(template: Obj, collisions: int) -> str:
+def template_hash(template: Object, collisions: int) -> str:
     """A short name for a template: FNV-1a of its canonical JSON in letters that form no words.
 
     Of our own: upstream hashes a Go dump of its types, which nothing else can reproduce."""
@@ -137,12 +136,12 @@ def template_hash(template: Obj, collisions: int) -> str:
     return "".join(_ALPHABET[ord(digit) % len(_ALPHABET)] for digit in str(value))
 
 
-def same_template(a: Obj, b: Obj) -> bool:
+def same_template(a: Object, b: Object) -> bool:
     """Equal but for the hash label."""
     return bool(normal(a) == normal(b))
 
 
-def normal(template: Obj) -> Any:
+def normal(template: Object) -> Any:
     m = {k: v for k, v in (template.get("metadata") or {}).items() if k != "creationTimestamp"}
     labels = {k: v for k, v in (m.get("labels") or {}).items() if k != HASH_LABEL}
     return _bare({**template, "metadata": {**m, "labels": labels}})

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from kubette.api import meta
+from kubette.api.meta import Object
 from kubette.controllers import pods as podlib
 from kubette.controllers.base import Cluster, Controller, Index, Key, by_namespace
 from kubette.controllers.triggertime import TriggerTimes
-
-Obj = dict[str, Any]
 
 HEADLESS = "service.kubernetes.io/headless"
 
@@ -29,25 +28,25 @@ class Port:
     protocol: str
     app_protocol: str = ""
 
-    def as_json(self, *, slice: bool = False) -> Obj:
+    def as_json(self, *, slice: bool = False) -> Object:
         """For an EndpointSlice (where the name is always there) or for Endpoints."""
-        out: Obj = {"name": self.name} if slice or self.name else {}
+        out: Object = {"name": self.name} if slice or self.name else {}
         out |= {"port": self.port, "protocol": self.protocol}
         if self.app_protocol:
             out["appProtocol"] = self.app_protocol
         return out
 
 
-def headless(service: Obj) -> bool:
+def headless(service: Object) -> bool:
     return bool(service["spec"].get("clusterIP") == "None")
 
 
-def selects(service: Obj) -> bool:
+def selects(service: Object) -> bool:
     """It has a selector, and is not a name for something else."""
     return bool(service["spec"].get("selector")) and service["spec"].get("type") != "ExternalName"
 
 
-def target_port(pod: Obj, port: Obj) -> int | None:
+def target_port(pod: Object, port: Object) -> int | None:
     """The number behind ``targetPort`` in this pod; None when the pod has no port of that name."""
     target = port.get("targetPort", port["port"])
     if isinstance(target, int):
@@ -62,7 +61,7 @@ def target_port(pod: Obj, port: Obj) -> int | None:
     return None
 
 
-def ports_in(pod: Obj, service: Obj) -> tuple[Port, ...]:
+def ports_in(pod: Object, service: Object) -> tuple[Port, ...]:
     """The Service's ports in this pod; those that it does not have are left out."""
     out = []
     for port in service["spec"].get("ports") or ():
@@ -72,7 +71,7 @@ def ports_in(pod: Obj, service: Obj) -> tuple[Port, ...]:
     return tuple(sorted(out))
 
 
-def pod_ips(pod: Obj) -> Iterator[str]:
+def pod_ips(pod: Object) -> Iterator[str]:
     status = pod.get("status") or {}
     rows = status.get("podIPs") or ([{"ip": status["podIP"]}] if status.get("podIP") else [])
     return (row["ip"] for row in rows if row.get("ip"))
@@ -83,7 +82,7 @@ def family(ip: str) -> str:
     return "IPv6" if ipaddress.ip_address(ip).version == 6 else "IPv4"
 
 
-def families(service: Obj) -> list[str]:
+def families(service: Object) -> list[str]:
     spec = service["spec"]
     if spec.get("ipFamilies"):
         return list(spec["ipFamilies"])
@@ -91,24 +90,24 @@ def families(service: Obj) -> list[str]:
     return [family(ip)] if ip and ip != "None" else ["IPv4"]
 
 
-def counts(pod: Obj, *, terminating: bool) -> bool:
+def counts(pod: Object, *, terminating: bool) -> bool:
     """It has an address and has not finished. ``terminating``: also while it ends."""
     if podlib.terminal(pod) or next(pod_ips(pod), None) is None:
         return False
     return terminating or not meta.deleting(pod)
 
 
-def hostname_in(pod: Obj, service: Obj) -> str:
+def hostname_in(pod: Object, service: Object) -> str:
     """The name under which DNS knows the pod within the Service; empty if it has none."""
     spec = pod["spec"]
     return str(spec["hostname"]) if spec.get("hostname") and spec.get("subdomain") == meta.name(service) else ""
 
 
-def pod_reference(pod: Obj) -> Obj:
+def pod_reference(pod: Object) -> Object:
     return {"kind": "Pod", "namespace": meta.namespace(pod), "name": meta.name(pod), "uid": meta.uid(pod)}
 
 
-def fingerprint(pod: Obj) -> Any:
+def fingerprint(pod: Object) -> Any:
     """What endpoints are made of; pods that change in nothing else need no new ones."""
     return (
         meta.labels(pod),
@@ -132,11 +131,11 @@ class ServicePods(Controller[Key]):
         self.services.subscribe(lambda key, old, new: self.queue.add(key))
         pods.subscribe(self._pod_changed)
 
-    def selected(self, service: Obj) -> list[Obj]:
+    def selected(self, service: Object) -> list[Object]:
         wanted = service["spec"]["selector"].items()
         return [p for p in self.pods.get(meta.namespace(service)) if wanted <= meta.labels(p).items()]
 
-    def _pod_changed(self, key: Key, old: Obj | None, new: Obj | None) -> None:
+    def _pod_changed(self, key: Key, old: Object | None, new: Object | None) -> None:
         if old is not None and new is not None and fingerprint(old) == fingerprint(new):
             return
         both = [meta.labels(pod).items() for pod in (old, new) if pod is not None]

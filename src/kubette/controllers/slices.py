@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from kubette.api import meta
+from kubette.api.meta import Object
 from kubette.controllers.base import kind
 from kubette.controllers.servicepods import Port
 from kubette.controllers.triggertime import annotate
 from kubette.controllers.writes import Create, Delete, Update
 
-Obj = dict[str, Any]
 Group = tuple[str, tuple[Port, ...]]  # addressType, ports
 
 SERVICE_NAME = "kubernetes.io/service-name"
@@ -23,7 +22,7 @@ MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 PER_SLICE = 100
 
 
-def group_of(slice_: Obj) -> Group:
+def group_of(slice_: Object) -> Group:
     ports = tuple(
         sorted(
             Port(p.get("name") or "", p.get("port") or 0, p.get("protocol") or "TCP", p.get("appProtocol") or "")
@@ -33,13 +32,13 @@ def group_of(slice_: Obj) -> Group:
     return slice_["addressType"], ports
 
 
-def identity(endpoint: Obj) -> tuple[str, str]:
+def identity(endpoint: Object) -> tuple[str, str]:
     """The same endpoint, though its conditions change: address and pod."""
     return endpoint["addresses"][0], (endpoint.get("targetRef") or {}).get("uid", "")
 
 
 def reconcile(
-    template: Obj, wanted: Mapping[Group, Sequence[Obj]], present: Iterable[Obj], trigger: str = ""
+    template: Object, wanted: Mapping[Group, Sequence[Object]], present: Iterable[Object], trigger: str = ""
 ) -> list[Create | Update | Delete]:
     """The writes that make ``present`` hold exactly ``wanted``. ``template``: metadata of every slice
     (generateName, namespace, labels, annotations, ownerReferences); ``trigger``: when what changes them happened."""
@@ -47,7 +46,7 @@ def reconcile(
     updates: list[Update] = []
     deletes: list[Delete] = []
     slice_kind = kind("endpointslices.discovery.k8s.io")
-    by_group: dict[Group, list[Obj]] = {}
+    by_group: dict[Group, list[Object]] = {}
     for slice_ in present:
         by_group.setdefault(group_of(slice_), []).append(slice_)
     for group in sorted({*wanted, *by_group}):
@@ -75,7 +74,7 @@ def reconcile(
     return [*creates, *updates, *deletes]
 
 
-def _keep(slice_: Obj, left: dict[tuple[str, str], Obj]) -> list[Obj]:
+def _keep(slice_: Object, left: dict[tuple[str, str], Object]) -> list[Object]:
     """What of the slice is still wanted, as it is wanted; taken out of ``left``."""
     out = []
     for endpoint in slice_.get("endpoints") or ():
@@ -85,7 +84,7 @@ def _keep(slice_: Obj, left: dict[tuple[str, str], Obj]) -> list[Obj]:
     return out
 
 
-def _differs(slice_: Obj, endpoints: list[Obj], template: Obj) -> bool:
+def _differs(slice_: Object, endpoints: list[Object], template: Object) -> bool:
     m = slice_["metadata"]
     return (
         (slice_.get("endpoints") or []) != endpoints
@@ -95,14 +94,14 @@ def _differs(slice_: Obj, endpoints: list[Obj], template: Obj) -> bool:
     )
 
 
-def _filled(slice_: Obj, template: Obj, endpoints: list[Obj], trigger: str) -> Obj:
+def _filled(slice_: Object, template: Object, endpoints: list[Object], trigger: str) -> Object:
     m = {**slice_["metadata"], "labels": template["labels"], "ownerReferences": template["ownerReferences"]}
     if annotations := {**meta.annotations(slice_), **template.get("annotations", {})}:
         m["annotations"] = annotations
     return {**slice_, "metadata": annotate(m, trigger), "endpoints": endpoints}
 
 
-def _new(template: Obj, group: Group, endpoints: list[Obj], trigger: str) -> Obj:
+def _new(template: Object, group: Group, endpoints: list[Object], trigger: str) -> Object:
     return {
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",

@@ -8,23 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from kubette.api import meta
+from kubette.api.meta import Object
 from kubette.api.taints import tolerated_for
 from kubette.controllers import pods as podlib
 from kubette.controllers.base import Controller, Index, Key, kind
 from kubette.controllers.writes import Delete, Note, Patch
 
-Obj = dict[str, Any]
 
-
-def executing(node: Obj | None) -> list[Obj]:
+def executing(node: Object | None) -> list[Object]:
     """The node's NoExecute taints."""
     return [t for t in ((node or {}).get("spec") or {}).get("taints") or () if t.get("effect") == "NoExecute"]
 
 
-def due(pod: Obj, taints: Sequence[Obj], now: datetime) -> float | None:
+def due(pod: Object, taints: Sequence[Object], now: datetime) -> float | None:
     """Seconds until the pod must go, 0 or less at once; None: it may stay."""
     waits = []
     for taint in taints:
@@ -44,12 +42,12 @@ class TaintEviction(Controller[Key]):
         self.nodes.subscribe(self._node_changed)
         self.pods.subscribe(self._pod_changed)
 
-    def _node_changed(self, key: Key, old: Obj | None, new: Obj | None) -> None:
+    def _node_changed(self, key: Key, old: Object | None, new: Object | None) -> None:
         if executing(new) and executing(new) != executing(old):
             for pod in self.by_node.get(key[1]):
                 self.queue.add(meta.key(pod))
 
-    def _pod_changed(self, key: Key, old: Obj | None, new: Obj | None) -> None:
+    def _pod_changed(self, key: Key, old: Object | None, new: Object | None) -> None:
         if new is not None and executing(self.nodes.items.get(("", new["spec"].get("nodeName") or ""))):
             self.queue.add(key)
 

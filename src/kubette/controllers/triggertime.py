@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from kubette.api import meta
-
-Obj = dict[str, Any]
+from kubette.api.meta import Object
 
 ANNOTATION = "endpoints.kubernetes.io/last-change-trigger-time"
 
@@ -28,7 +26,7 @@ class TriggerTimes:
     def __init__(self) -> None:
         self._seen: dict[tuple[str, str], _Seen] = {}
 
-    def since_last(self, service: Obj, pods: Sequence[Obj]) -> str:
+    def since_last(self, service: Object, pods: Sequence[Object]) -> str:
         """The earliest event since the last call for this Service; its creation at the first; "" if there was none."""
         key = meta.key(service)
         before = self._seen.get(key)
@@ -45,7 +43,7 @@ class TriggerTimes:
         self._seen.pop(key, None)
 
 
-def annotate(metadata: Obj, at: str) -> Obj:
+def annotate(metadata: Object, at: str) -> Object:
     """``metadata`` with the annotation saying ``at``, or without it."""
     annotations = {k: v for k, v in (metadata.get("annotations") or {}).items() if k != ANNOTATION}
     if at:
@@ -54,9 +52,9 @@ def annotate(metadata: Obj, at: str) -> Obj:
     return {**out, "annotations": annotations} if annotations else out
 
 
-def _created(service: Obj) -> str:
+def _created(service: Object) -> str:
     return str(meta.metadata(service).get("creationTimestamp") or "")
 
 
-def _changed(pod: Obj) -> str:
+def _changed(pod: Object) -> str:
     return str((meta.condition(pod, "Ready") or {}).get("lastTransitionTime") or "")

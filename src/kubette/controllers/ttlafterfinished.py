@@ -6,16 +6,14 @@ Source: https://kubernetes.io/docs/concepts/workloads/controllers/ttlafterfinish
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from kubette.api import meta
+from kubette.api.meta import Object
 from kubette.controllers.base import Controller, Key, kind
 from kubette.controllers.writes import Delete
 
-Obj = dict[str, Any]
 
-
-def left(job: Obj, now: datetime) -> float | None:
+def left(job: Object, now: datetime) -> float | None:
     """Seconds until the Job is to go; None: it stays."""
     ttl = job["spec"].get("ttlSecondsAfterFinished")
     ends = [c for t in ("Complete", "Failed") if (c := meta.condition(job, t)) is not None and c["status"] == "True"]

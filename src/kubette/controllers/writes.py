@@ -8,17 +8,16 @@ from typing import Any, Literal, TypeAlias
 
 from kubette.api import errors, meta
 from kubette.api.kinds import Kind
+from kubette.api.meta import Object
 from kubette.client.events import Recorder
 from kubette.client.interface import Api, Propagation
-
-Obj = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
     """An event about ``about``: type Normal or Warning, reason, message."""
 
-    about: Obj
+    about: Object
     reason: str
     message: str
     type: Literal["Normal", "Warning"] = "Normal"
@@ -29,7 +28,7 @@ class Create:
     """AlreadyExists is fine when ``exist_ok``. ``note`` is recorded when it has happened."""
 
     kind: Kind
-    obj: Obj
+    obj: Object
     exist_ok: bool = False
     note: Note | None = None
 
@@ -39,7 +38,7 @@ class Update:
     """The whole object, with the resourceVersion that it was read at."""
 
     kind: Kind
-    obj: Obj
+    obj: Object
     subresource: str | None = None
     note: Note | None = None
 
@@ -49,7 +48,7 @@ class Patch:
     """``target`` names the object (its uid is a precondition); NotFound is fine."""
 
     kind: Kind
-    target: Obj
+    target: Object
     patch: Any
     subresource: str | None = None
     type: Literal["merge", "strategic", "json"] = "merge"
@@ -61,7 +60,7 @@ class Delete:
     """Of exactly ``target`` (its uid); NotFound, or another object of the name, is fine."""
 
     kind: Kind
-    target: Obj
+    target: Object
     grace_seconds: int | None = None
     propagation: Propagation | None = None
     note: Note | None = None
@@ -79,7 +78,7 @@ class Plan:
     again: float | None = None
 
 
-async def apply(api: Api, write: Write) -> Obj | None:
+async def apply(api: Api, write: Write) -> Object | None:
     """Carry one write out. None when there was nothing (left) to do it to."""
     if isinstance(write, Create):
         try:
@@ -114,7 +113,7 @@ async def apply(api: Api, write: Write) -> Obj | None:
 
 
 async def carry_out(
-    api: Api, recorder: Recorder, actions: Iterable[Action], learn: Callable[[Kind, Obj], None]
+    api: Api, recorder: Recorder, actions: Iterable[Action], learn: Callable[[Kind, Object], None]
 ) -> None:
     """All actions in order; the first that fails ends it (and is raised). ``learn`` is told each result."""
     for action in actions:
@@ -128,18 +127,18 @@ async def carry_out(
             recorder.event(note.about, note.type, note.reason, note.message)
 
 
-def difference(old: Any, new: Obj) -> Obj:
+def difference(old: Any, new: Object) -> Object:
     """The JSON merge patch that makes ``new`` of ``old``."""
     if not isinstance(old, dict):
         return new
-    out: Obj = {k: None for k in old if k not in new}
+    out: Object = {k: None for k in old if k not in new}
     for field_, value in new.items():
         if old.get(field_) != value or field_ not in old:
             out[field_] = difference(old.get(field_), value) if isinstance(value, dict) else value
     return out
 
 
-def status_patch(kind: Kind, obj: Obj, status: Obj) -> list[Action]:
+def status_patch(kind: Kind, obj: Object, status: Object) -> list[Action]:
     """What makes the status of ``obj`` be ``status``: at most one patch of its subresource."""
     change = difference(obj.get("status") or {}, status)
     if not change:

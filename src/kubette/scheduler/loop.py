@@ -13,6 +13,7 @@ from typing import Any
 
 from kubette.api import errors
 from kubette.api.kinds import resource
+from kubette.api.meta import Object
 from kubette.client.events import Recorder
 from kubette.client.informer import Informer
 from kubette.client.interface import Api
@@ -34,8 +35,6 @@ from kubette.scheduler.plugins import RULES
 from kubette.scheduler.preemption import Preemption, preempt
 from kubette.scheduler.queue import Key, PodQueue
 from kubette.scheduler.rule import Change
-
-Obj = dict[str, Any]
 
 log = logging.getLogger(__name__)
 
@@ -59,9 +58,7 @@ class Scheduler:
         self._tasks: set[asyncio.Task[None]] = set()
         self.pods: Informer[Pod] = Informer(api, resource("pods"), transform=parse_pod)
         self.nodes: Informer[Node] = Informer(api, resource("nodes"), transform=parse_node)
-        self.namespaces: Informer[Mapping[str, str]] = Informer(
-            api, resource("namespaces"), transform=parse_namespace
-        )
+        self.namespaces: Informer[Mapping[str, str]] = Informer(api, resource("namespaces"), transform=parse_namespace)
         self.claims: Informer[Claim] = Informer(api, resource("persistentvolumeclaims"), transform=parse_claim)
         self.nodes.subscribe(self._node_changed)
         self.pods.subscribe(self._pod_changed)
@@ -171,11 +168,9 @@ class Scheduler:
             except errors.ApiError as error:
                 log.debug("status of %s/%s: %s", which.namespace, which.name, error.message)
 
-    async def _patch_status(self, pod: Pod, status: Obj) -> None:
+    async def _patch_status(self, pod: Pod, status: Object) -> None:
         change = {"metadata": {"uid": pod.uid}, "status": status}
-        await self._api.patch(
-            resource("pods"), pod.name, change, pod.namespace, subresource="status", type="strategic"
-        )
+        await self._api.patch(resource("pods"), pod.name, change, pod.namespace, subresource="status", type="strategic")
 
     async def _say_unschedulable(self, pod: Pod, message: str) -> None:
         condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from kubette.api import meta
+from kubette.api.meta import Object
 from kubette.api.placement import Amounts, amounts, host_ports, pod_requests
 
-Obj = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Pod:
@@ -33,16 +32,16 @@ class Pod:
     requests: Amounts
     usual: tuple[int, int]
     ports: frozenset[tuple[str, str, int]]  # host IP, protocol, port
-    tolerations: tuple[Obj, ...]
+    tolerations: tuple[Object, ...]
     selector: Mapping[str, str]
-    affinity: Obj
-    spread: tuple[Obj, ...]
+    affinity: Object
+    spread: tuple[Object, ...]
     claims: tuple[str, ...]  # names of PersistentVolumeClaims
     preempts: bool  # it may push pods of lower priority out
     nominated: str = field(compare=False)  # the node that was made free for it
     started: str = field(compare=False)
-    reference: Obj = field(compare=False)  # for events
-    condition: Obj = field(compare=False)  # PodScheduled, as it is
+    reference: Object = field(compare=False)  # for events
+    condition: Object = field(compare=False)  # PodScheduled, as it is
 
     @property
     def key(self) -> tuple[str, str]:
@@ -53,7 +52,7 @@ class Pod:
 class Node:
     name: str
     labels: Mapping[str, str]
-    taints: tuple[Obj, ...]
+    taints: tuple[Object, ...]
     unschedulable: bool
     allocatable: Amounts
 
@@ -107,7 +106,7 @@ class Claim:
     deleting: bool
 
 
-def parse_pod(obj: Obj) -> Pod:
+def parse_pod(obj: Object) -> Pod:
     spec, status = obj["spec"], obj.get("status") or {}
     requests, usual = pod_requests(spec)
     owner = meta.controller_of(obj)
@@ -140,7 +139,7 @@ def parse_pod(obj: Obj) -> Pod:
     )
 
 
-def _claims(pod: Obj) -> Iterable[str]:
+def _claims(pod: Object) -> Iterable[str]:
     for volume in pod["spec"].get("volumes") or ():
         if claim := volume.get("persistentVolumeClaim"):
             yield claim["claimName"]
@@ -148,15 +147,15 @@ def _claims(pod: Obj) -> Iterable[str]:
             yield f"{meta.name(pod)}-{volume['name']}"
 
 
-def parse_claim(obj: Obj) -> Claim:
+def parse_claim(obj: Object) -> Claim:
     return Claim((obj.get("status") or {}).get("phase") == "Bound", meta.deleting(obj))
 
 
-def parse_namespace(obj: Obj) -> Mapping[str, str]:
+def parse_namespace(obj: Object) -> Mapping[str, str]:
     return meta.labels(obj)
 
 
-def parse_node(obj: Obj) -> Node:
+def parse_node(obj: Object) -> Node:
     spec, status = obj.get("spec") or {}, obj.get("status") or {}
     taints = tuple({k: v for k, v in t.items() if k != "timeAdded"} for t in spec.get("taints") or ())
     return Node(
