@@ -216,3 +216,15 @@ async def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
         async with api.watch(f"{CM}?watch=1&resourceVersion={int(old) - 1}") as events:
             gone = await asyncio.wait_for(events.get(), 5)
         assert gone["type"] == "ERROR" and (gone["object"]["code"], gone["object"]["reason"]) == (410, "Expired")
+
+
+async def test_what_nothing_acts_on_says_so(api: Api) -> None:
+    policy = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "p"},
+              "spec": {"podSelector": {}}}  # fmt: skip
+    url = f"{api.url}/apis/networking.k8s.io/v1/namespaces/default/networkpolicies"
+    async with api.session.post(url, data=orjson.dumps(policy)) as answer:
+        assert answer.status == 201
+        first = '299 - "stored; this version of kubette has no controller for it"'
+        assert answer.headers.getall("Warning") == [
+            first, '299 - "nothing enforces NetworkPolicies: this one restricts no traffic"',
+        ]  # fmt: skip

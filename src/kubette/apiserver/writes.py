@@ -22,6 +22,7 @@ from kubette.api.errors import (
     not_found,
 )
 from kubette.api.kinds import Kind
+from kubette.apiserver import actors
 from kubette.apiserver.objects import Object, Objects, Pending, encode_stored, served, served_object, storable
 from kubette.apiserver.registry import strategy_for
 from kubette.apiserver.registry.base import Context, Strategy
@@ -68,6 +69,8 @@ def create(objects: Objects, kind: Kind, namespace: str, obj: Object, ctx: Conte
     errors = validate_meta(kind, obj)
     errors += strategy.validate(obj, ctx)
     _refuse(kind, meta, errors)
+    ctx.warnings += strategy.warnings_on_create(obj, ctx)
+    ctx.warnings += actors.warnings(kind)
     for _ in range(_NAME_TRIES):
         if objects.head(kind, meta.get("namespace", ""), meta["name"]) is None:
             break
@@ -119,6 +122,7 @@ def update(
         strategy.prepare_update(new, old, ctx)
         errors = validate_meta_update(kind, new, old)
         _refuse(kind, meta, errors + strategy.validate_update(new, old, ctx))
+    ctx.warnings += strategy.warnings_on_update(new, old, ctx)
     if new == old:
         return Written(kind, Pending(None, entry.value), False)
     if finished(kind, new):

@@ -22,6 +22,7 @@ class World:
 
     def __init__(self) -> None:
         self.objects: dict[tuple[str, str, str], Object] = {}
+        self.warnings: list[str] = []  # of the last write
 
     def get(self, kind: Kind, namespace: str | None, name: str) -> Object | None:
         return self.objects.get((kind.group_resource, namespace or "", name))
@@ -45,6 +46,7 @@ class World:
         strategy.default(obj)
         strategy.prepare_create(obj, ctx)
         _refuse(kind, obj, objectmeta.validate_meta(kind, obj) + strategy.validate(obj, ctx))
+        self.warnings = [*ctx.warnings, *strategy.warnings_on_create(obj, ctx)]
         if problems := strategy.allocate(obj, None, ctx):
             strategy.release(obj, None, ctx)
             _refuse(kind, obj, problems)
@@ -63,6 +65,7 @@ class World:
         strategy.prepare_update(new, old, ctx)
         found = objectmeta.validate_meta_update(kind, new, old) + strategy.validate_update(new, old, ctx)
         _refuse(kind, new, found)
+        self.warnings = [*ctx.warnings, *strategy.warnings_on_update(new, old, ctx)]
         if problems := strategy.allocate(new, old, ctx):
             strategy.release(new, old, ctx)
             _refuse(kind, new, problems)

@@ -3,10 +3,10 @@
 The generic verbs call these hooks in a fixed order; a kind overrides only what is its own. All hooks
 are synchronous and work on JSON dicts in place. Order on create:
 
-    decode → structural validation → default → prepare_create → validate → allocate → append to the log
+    decode → structural validation → default → prepare_create → validate → warnings_on_create → allocate → append
 
-and on update: decode → structural validation → default → prepare_update → validate_update → allocate →
-append. ``allocate`` runs without an await between it and the append; when the append is refused,
+to the log; and on update: decode → structural validation → default → prepare_update → validate_update →
+warnings_on_update → allocate → append. ``allocate`` runs without an await between it and the append; when the append is refused,
 ``release`` is called with the same arguments. ``deleted`` runs once the object is gone from the log.
 """
 
@@ -124,6 +124,14 @@ class Strategy:
 
     def validate_update(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
         return self.validate(new, ctx)
+
+    def warnings_on_create(self, obj: Object, ctx: Context) -> Iterable[str]:
+        """What upstream's WarningsOnCreate says of an object that passed validation."""
+        return ()
+
+    def warnings_on_update(self, new: Object, old: Object, ctx: Context) -> Iterable[str]:
+        """As upstream's WarningsOnUpdate; by default nothing, also where creating warns."""
+        return ()
 
     def allocate(self, new: Object, old: Object | None, ctx: Context) -> list[FieldError]:
         """Take cluster-wide resources (ClusterIPs, node ports) for the write; may fill fields in."""
