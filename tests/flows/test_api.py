@@ -222,7 +222,7 @@ async def test_what_nothing_acts_on_says_so(api: Api) -> None:
     policy = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "p"},
               "spec": {"podSelector": {}}}  # fmt: skip
     url = f"{api.url}/apis/networking.k8s.io/v1/namespaces/default/networkpolicies"
-    async with api.session.post(url, data=orjson.dumps(policy)) as answer:
+    async with api.session.post(url, json=policy) as answer:
         assert answer.status == 201
         first = '299 - "stored; this version of kubette has no controller for it"'
         assert answer.headers.getall("Warning") == [

@@ -5,9 +5,9 @@ are synchronous and work on JSON dicts in place. Order on create:
 
     decode → structural validation → default → prepare_create → validate → warnings_on_create → allocate → append
 
-to the log; and on update: decode → structural validation → default → prepare_update → validate_update →
-warnings_on_update → allocate → append. ``allocate`` runs without an await between it and the append; when the append is refused,
-``release`` is called with the same arguments. ``deleted`` runs once the object is gone from the log.
+and on update the same with prepare_update, validate_update and warnings_on_update. ``allocate`` runs without an
+await between it and the append to the log; when the append is refused, ``release`` is called with the same
+arguments. ``deleted`` runs once the object is gone from the log.
 """
 
 from __future__ import annotations
