@@ -104,3 +104,71 @@ async def test_deleting_a_deployment_takes_its_sets_and_pods_along(api: FakeApi)
     await api.until(lambda: len(api.all("pods")) == 2)
     await api.delete(deployments, "kubia", "default", propagation="Background")
     await api.until(lambda: not api.all("replicasets.apps") and not api.all("pods"))
+
+
+async def dependents(api: FakeApi, *references: Obj) -> None:
+    for number, reference in enumerate(references):
+        m = {"name": f"child-{number}", "namespace": "default", "ownerReferences": [reference]}
+        await api.create(SECRETS, {"metadata": m})
+
+
+async def test_a_uid_under_another_name_or_kind_is_no_owner(api: FakeApi) -> None:
+    owner = await make(api, "owner")
+    await make(api, "namesake")
+    right = meta.owner_reference(owner, controller=False)
+    wrong = [{**right, "name": "namesake"}, {**right, "name": "nobody"}, {**right, "kind": "Secret"}]
+    await dependents(api, right, *wrong)
+    await api.until(lambda: [meta.name(o) for o in api.all("secrets")] == ["child-0"])
+    assert api.find("configmaps", "owner"), "the wrong references say nothing about the owner"
+    await api.delete(MAPS, "owner", "default")
+    await api.until(lambda: not api.all("secrets"))
+
+
+async def test_an_owner_named_by_another_served_version_is_the_same_object(api: FakeApi) -> None:
+    scalers = resource("horizontalpodautoscalers.autoscaling")
+    owner = await api.create(scalers, {"metadata": {"name": "owner", "namespace": "default"}, "spec": {}})
+    other = {"autoscaling/v1": "autoscaling/v2", "autoscaling/v2": "autoscaling/v1"}[owner["apiVersion"]]
+    ghost = {"apiVersion": "v1", "kind": "ConfigMap", "name": "ghost", "uid": "nobody"}
+    await dependents(api, {**meta.owner_reference(owner, controller=False), "apiVersion": other}, ghost)
+    await api.until(lambda: api.find("secrets", "child-1") is None)
+    assert api.find("secrets", "child-0")
+
+
+async def ring(api: FakeApi, *names: str) -> None:
+    """ConfigMaps of which each owns the next, and the last the first; each blocks its owner."""
+    made = [await make(api, name) for name in names]
+    for owned, owner in zip(made, [made[-1], *made[:-1]], strict=True):
+        references = [meta.owner_reference(owner, controller=False)]
+        await api.patch(MAPS, meta.name(owned), {"metadata": {"ownerReferences": references}}, "default")
+
+
+async def test_a_circle_of_owners_goes_when_one_is_deleted_in_the_foreground(api: FakeApi) -> None:
+    await ring(api, "a", "b", "c")
+    await api.delete(MAPS, "a", "default", propagation="Foreground")
+    await api.until(lambda: not api.all("configmaps"))
+
+
+async def test_owners_that_wait_for_each_other_do_not_wait_for_ever(api: FakeApi) -> None:
+    await ring(api, "a", "b")
+    await asyncio.gather(*(api.delete(MAPS, name, "default", propagation="Foreground") for name in ("a", "b")))
+    await api.until(lambda: not api.all("configmaps"))
+
+
+async def test_what_changes_while_it_is_judged_is_judged_again(api: FakeApi) -> None:
+    """The deletion holds only for the owners that were looked at: an owner that comes meanwhile saves the object."""
+    keeper, owner = await make(api, "keeper"), await make(api, "owner")
+    await make(api, "child", owner)
+    get = api.get
+
+    async def get_and_adopt(kind: Any, name: str, namespace: str | None = None) -> Obj:
+        found = await get(kind, name, namespace)
+        if name == "child" and not meta.deleting(found) and len(meta.owner_references(found)) == 1:
+            references = [*meta.owner_references(found), meta.owner_reference(keeper, controller=False)]
+            await api.patch(SECRETS, "child", {"metadata": {"ownerReferences": references}}, "default")
+        return found
+
+    api.get = get_and_adopt  # type: ignore[method-assign]
+    await api.delete(MAPS, "owner", "default")
+    names = lambda: [o["name"] for o in meta.owner_references(api.find("secrets", "child") or {})]  # noqa: E731
+    await api.until(lambda: names() == ["keeper"])
+    assert ("delete", "secrets", "child") not in api.writes

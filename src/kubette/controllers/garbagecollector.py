@@ -1,24 +1,27 @@
-"""Deletes what its owners have left behind, and lets owners go that wait for their dependents.
+"""Deletes objects whose owners have gone, and lets owners go that wait for their dependents.
 
-Watches every kind that takes part, through the other controllers' informers where they exist; the rest
-start one by one a moment after the cluster does. Whether an owner is gone is always asked of the API.
+Watches every kind that takes part, through the other controllers' informers where they exist; the rest start one by one
+a moment after the cluster does. The graph of the watches only says what to look at: before anything is deleted, the
+object and its owners are read from the API, and the deletion holds only for the state that was read.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 
 from kubette.api import errors
 from kubette.api.kinds import Kind
 from kubette.api.meta import Object
 from kubette.client.informer import Informer
+from kubette.client.interface import Propagation
 from kubette.controllers.base import Controller, Key
-from kubette.controllers.gcgraph import FOREGROUND, ORPHAN, Graph, Item, Owner, collected, fate, narrow
+from kubette.controllers.gcgraph import FOREGROUND, ORPHAN, Graph, Identity, Item, Owner, collected, fate, narrow
 from kubette.controllers.writes import Delete, Patch
 
 _START_DELAY = 1.0  # seconds: let the cluster come up first
 _STAGGER = 0.01  # seconds between two informers
-_REMEMBERED = 4096  # uids known to be gone
+_REMEMBERED = 4096  # owners known to be gone
 _SYNC_PATIENCE = 30.0  # seconds for kinds that may not be listed here
 
 
@@ -31,7 +34,7 @@ class GarbageCollector(Controller[str]):
     def watch(self) -> None:
         self.graph = Graph()
         self._own: list[Informer[Item]] = []
-        self._absent: set[str] = set()  # uids that the API said are gone: they never come back
+        self._absent: OrderedDict[Identity, None] = OrderedDict()  # gone, and as a uid is unique, for ever
         for kind in collected():
             shared = self.cluster.informers.get(kind.group_resource)
             if shared is not None:
@@ -56,7 +59,7 @@ class GarbageCollector(Controller[str]):
             await self.recorder.close()
 
     async def _all_known(self) -> None:
-        """Nobody's dependents are gone only because they have not been listed yet."""
+        """Wait until all kinds are listed: an owner's dependents count from the first decision on."""
         try:
             async with asyncio.timeout(_SYNC_PATIENCE):
                 for informer in self._own:
@@ -77,56 +80,70 @@ class GarbageCollector(Controller[str]):
         self.graph.put(new)
         for owner in before.owners if before is not None else ():
             if owner not in new.owners:
-                self._look_at_waiting(owner.uid)
+                self._enqueue_waiting(owner.uid)
         held = new.deleting and (FOREGROUND in new.finalizers or ORPHAN in new.finalizers)
-        if held or (new.owners and any(not self._is_solid(new, owner) for owner in new.owners)):
+        if held or (new.owners and not all(self._solid(new, owner) for owner in new.owners)):
             self.queue.add(new.uid)
+        for dependent in self.graph.dependents(new.uid) if before is None else ():
+            if not all(self._solid(dependent, owner) for owner in dependent.owners):
+                self.queue.add(dependent.uid)  # it names this object otherwise than it is
 
     def _gone(self, item: Item) -> None:
-        self._absent.discard(item.uid)
         dependents = self.graph.dependents(item.uid)
         self.graph.drop(item.uid)
         if dependents:
-            self._absent.add(item.uid)
+            self._remember_absent(item.identity)
         for dependent in dependents:
             self.queue.add(dependent.uid)
         for owner in item.owners:
-            self._look_at_waiting(owner.uid)
+            self._enqueue_waiting(owner.uid)
 
-    def _look_at_waiting(self, uid: str) -> None:
+    def _enqueue_waiting(self, uid: str) -> None:
         owner = self.graph.items.get(uid)
         if owner is not None and owner.foreground:
             self.queue.add(uid)
 
-    def _is_solid(self, item: Item, owner: Owner) -> bool:
+    def _remember_absent(self, identity: Identity) -> None:
+        self._absent[identity] = None
+        if len(self._absent) > _REMEMBERED:
+            self._absent.popitem(last=False)
+
+    def _solid(self, item: Item, owner: Owner) -> bool:
+        """The graph shows the owner as the reference names it, and the owner does not wait for its dependents."""
         known = self.graph.items.get(owner.uid)
-        return known is not None and not known.foreground and known.namespace in ("", item.namespace)
+        return known is not None and known.identity == owner.identity(item.namespace) and not known.foreground
 
     async def reconcile(self, key: str) -> float | None:
         item = self.graph.items.get(key)
         if item is None:
             return None
         if item.deleting:
-            await self._let_go(item)
-        elif item.owners:
-            await self._judge(item)
+            await self._release(item)
+        elif not all(self._solid(item, owner) for owner in item.owners):
+            await self._collect(item)
         return None
 
-    async def _let_go(self, item: Item) -> None:
+    async def _release(self, item: Item) -> None:
         """A deleted owner: orphan its dependents, or wait until they have gone."""
         if ORPHAN in item.finalizers:
             for dependent in self.graph.dependents(item.uid):
                 await self._unlink(dependent, {item.uid})
             await self._drop_finalizer(item, ORPHAN)
         elif FOREGROUND in item.finalizers:
-            blocking = self.graph.blocking(item.uid)
-            if not blocking:
+            if not self.graph.blocking(item.uid) or self.graph.held_by_cycle(item.uid):
                 await self._drop_finalizer(item, FOREGROUND)
             for dependent in self.graph.dependents(item.uid):
                 if not dependent.deleting:
                     self.queue.add(dependent.uid)
 
-    async def _judge(self, item: Item) -> None:
+    async def _collect(self, known: Item) -> None:
+        """Decide on the object as it is now, by its owners as they are now."""
+        try:
+            item = narrow(known.kind, await self.api.get(known.kind, known.name, known.namespace or None))
+        except errors.NotFound:
+            return
+        if item.uid != known.uid or item.deleting:
+            return
         solid, absent, waiting = [], [], []
         for owner in item.owners:
             match await self._state(item, owner):
@@ -134,51 +151,71 @@ class GarbageCollector(Controller[str]):
                     absent.append(owner)
                 case "waiting":
                     waiting.append(owner)
-                case _:
+                case "solid":
                     solid.append(owner)
-        decided = fate(item, solid, absent, waiting, bool(self.graph.dependents(item.uid)))
+                case _:
+                    return  # an owner that cannot be looked up: leave the object alone
+        dependents = self.graph.dependents(item.uid)
+        decided = fate(item, solid, absent, waiting, bool(dependents))
         if decided == "keep":
             return
         if decided == "unlink":
             await self._unlink(item, {o.uid for o in [*absent, *waiting]})
             return
-        await self.carry_out([Delete(item.kind, item.target, propagation=decided)])
+        if decided == "Foreground" and any(d.foreground for d in dependents):
+            item = await self._unblock(item)
+        await self._delete(item, decided)
+
+    async def _delete(self, item: Item, propagation: Propagation) -> None:
+        """Delete the object as it was judged. A change that leaves its owners the same does not save it."""
+        try:
+            await self.carry_out([Delete(item.kind, item.target, item.version, propagation=propagation)])
+        except errors.Conflict:
+            live = narrow(item.kind, await self.api.get(item.kind, item.name, item.namespace or None))
+            if live.uid != item.uid:
+                return
+            if live.owners != item.owners or live.version == item.version:
+                raise
+            await self.carry_out([Delete(item.kind, item.target, propagation=propagation)])
 
     async def _state(self, item: Item, owner: Owner) -> str:
-        known = self.graph.items.get(owner.uid)
-        if known is not None:
-            if known.namespace not in ("", item.namespace):
-                self._misplaced(item, owner)
-                return "absent" if item.namespace else "solid"  # an owner must be of the same namespace, or of none
-            return "waiting" if known.foreground else "solid"
-        if owner.uid in self._absent:
+        """``solid``, ``absent``, ``waiting`` for its dependents to go, or ``unknown``; asked of the API."""
+        self._report_misplaced(item, owner)
+        identity = owner.identity(item.namespace)
+        if identity in self._absent:
             return "absent"
-        if owner.kind is None:
-            return "solid"  # cannot be known: leave it alone
-        if owner.kind.namespaced and not item.namespace:
-            self._misplaced(item, owner)
-            return "solid"  # not resolvable, which is no reason to delete
+        if owner.kind is None or (owner.kind.namespaced and not item.namespace):
+            return "unknown"
         try:
-            obj = await self.api.get(owner.kind, owner.name, item.namespace if owner.kind.namespaced else None)
+            found = narrow(owner.kind, await self.api.get(owner.kind, owner.name, identity[2] or None))
         except errors.NotFound:
-            if len(self._absent) >= _REMEMBERED:
-                self._absent.clear()
-            self._absent.add(owner.uid)
-            return "absent"
-        found = narrow(owner.kind, obj)
-        if found.uid != owner.uid:
+            found = None
+        if found is None or found.uid != owner.uid:
+            self._remember_absent(identity)
             return "absent"
         return "waiting" if found.foreground else "solid"
 
-    def _misplaced(self, item: Item, owner: Owner) -> None:
-        """Tell the dependent that an owner in another namespace counts for nothing."""
-        of = f"{owner.kind.api_version}/{owner.kind.kind}" if owner.kind is not None else ""
+    def _report_misplaced(self, item: Item, owner: Owner) -> None:
+        """An event for a dependent whose owner is in another namespace, where it does not count."""
+        known = self.graph.items.get(owner.uid)
+        if known is None or known.namespace in ("", item.namespace):
+            return
+        of = f"{owner.api_version}/{owner.kind_name}"
         ref = f"[{of}, namespace: {item.namespace}, name: {owner.name}, uid: {owner.uid}]"
-        words = f'ownerRef {ref} does not exist in namespace "{item.namespace}"'
-        self.recorder.event(item.reference, "Warning", "OwnerRefInvalidNamespace", words)
+        message = f'ownerRef {ref} does not exist in namespace "{item.namespace}"'
+        self.recorder.event(item.reference, "Warning", "OwnerRefInvalidNamespace", message)
+
+    async def _unblock(self, item: Item) -> Item:
+        """Have the object no longer block its owners: a dependent of it waits already, perhaps in a cycle."""
+        references = [{"uid": o.uid, "blockOwnerDeletion": False} for o in item.owners if o.blocks]
+        if not references:
+            return item
+        change = {"metadata": {"uid": item.uid, "ownerReferences": references}}
+        written = await self.api.patch(item.kind, item.name, change, item.namespace or None, type="strategic")
+        return narrow(item.kind, written)
 
     async def _unlink(self, item: Item, uids: set[str]) -> None:
-        """Take owners out of an object's references."""
+        """Remove owners from an object's references."""
         gone = [{"$patch": "delete", "uid": uid} for uid in sorted(uids)]
         change = {"metadata": {"uid": item.uid, "ownerReferences": gone}}
         await self.carry_out([Patch(item.kind, item.target, change, type="strategic")])

@@ -16,14 +16,25 @@ from kubette.api.meta import Object
 
 FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
 Fate = Literal["keep", "unlink", "Background", "Foreground", "Orphan"]
+Identity = tuple[str, str, str, str, str]  # apiVersion, kind, namespace, name, uid
 
 
 @dataclass(frozen=True, slots=True)
 class Owner:
+    """One owner reference. An owner is the object of this apiVersion, kind, name and uid, in the dependent's namespace
+    or, where its kind has none, in no namespace."""
+
     uid: str
     name: str
+    api_version: str
+    kind_name: str
     kind: Kind | None  # None: a kind that is not served here
     blocks: bool  # blockOwnerDeletion
+
+    def identity(self, namespace: str) -> Identity:
+        """``namespace``: the dependent's."""
+        cluster_wide = self.kind is not None and not self.kind.namespaced
+        return self.api_version, self.kind_name, "" if cluster_wide else namespace, self.name, self.uid
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +49,10 @@ class Item:
     owners: tuple[Owner, ...]
     deleting: bool
     finalizers: tuple[str, ...]
+
+    @property
+    def identity(self) -> Identity:
+        return self.kind.api_version, self.kind.kind, self.namespace, self.name, self.uid
 
     @property
     def foreground(self) -> bool:
@@ -73,7 +88,8 @@ def narrow(kind: Kind, obj: Object) -> Item:
 def _owner(ref: Object) -> Owner:
     group, version = meta.group_version(ref.get("apiVersion", ""))
     kind = by_kind(group, version, ref.get("kind", ""))
-    return Owner(ref.get("uid", ""), ref.get("name", ""), kind, bool(ref.get("blockOwnerDeletion")))
+    blocks = bool(ref.get("blockOwnerDeletion"))
+    return Owner(ref.get("uid", ""), ref.get("name", ""), ref.get("apiVersion", ""), ref.get("kind", ""), kind, blocks)
 
 
 def collected() -> list[Kind]:
@@ -105,6 +121,20 @@ class Graph:
     def blocking(self, uid: str) -> list[Item]:
         """Dependents that must go before an owner which is deleted in the foreground."""
         return [d for d in self.dependents(uid) if any(o.uid == uid and o.blocks for o in d.owners)]
+
+    def held_by_cycle(self, uid: str) -> bool:
+        """Only owners that wait for each other in a cycle keep this one, which is part of that cycle, from going."""
+        seen: set[str] = set()
+        open_ = [uid]
+        while open_:
+            for dependent in self.blocking(open_.pop()):
+                if dependent.uid in seen:
+                    continue
+                if not dependent.foreground or not self.blocking(dependent.uid):
+                    return False  # it goes by itself, and its owner after it
+                seen.add(dependent.uid)
+                open_.append(dependent.uid)
+        return uid in seen
 
     def _unlink(self, uid: str) -> None:
         old = self.items.get(uid)

@@ -57,10 +57,12 @@ class Patch:
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """Of exactly ``target`` (its uid); NotFound, or another object of the name, is fine."""
+    """Of exactly ``target`` (its uid); NotFound, or another object of the name, is fine. With ``version``, Conflict is
+    raised where the object is no longer at that resourceVersion."""
 
     kind: Kind
     target: Object
+    version: str | None = None
     grace_seconds: int | None = None
     propagation: Propagation | None = None
     note: Note | None = None
@@ -101,13 +103,14 @@ async def apply(api: Api, write: Write) -> Object | None:
             name,
             namespace,
             uid=meta.uid(write.target),
+            resource_version=write.version,
             grace_seconds=write.grace_seconds,
             propagation=write.propagation,
         )
     except errors.NotFound:
         return None
     except errors.Conflict:
-        if isinstance(write, Delete):  # an object of that name, but another one
+        if isinstance(write, Delete) and write.version is None:  # an object of that name, but another one
             return None
         raise
 
