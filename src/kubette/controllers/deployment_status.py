@@ -101,7 +101,8 @@ def _progress(
         return meta.set_condition(conditions, fresh, at), float(deadline)
     if current is None or current["reason"] in _NOT_TIMED:
         return conditions, None
-    left = deadline - (now - meta.parse_time(current["lastUpdateTime"])).total_seconds()
+    since = current.get("lastUpdateTime") or current.get("lastTransitionTime")
+    left = deadline - (now - meta.parse_time(since or meta.metadata(deployment)["creationTimestamp"])).total_seconds()
     if left > 0:
         return conditions, left + 0.1
     late = condition("Progressing", "False", "ProgressDeadlineExceeded", f"{what} has timed out progressing.")

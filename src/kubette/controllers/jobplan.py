@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from kubette.api import meta
 from kubette.api.meta import Object
@@ -254,7 +254,7 @@ class _Decision:
                 break
             if index in self.completed or index in self.lost or index in busy:
                 continue
-            wait = backoff(of.get(index, ()), self.now) if self.by_index is not None else shared
+            wait = index_backoff(of.get(index, ()), self.now) if self.by_index is not None else shared
             if wait > 0:
                 later.append(wait)
             else:
@@ -300,16 +300,36 @@ def backoff(pods: Iterable[Object], now: datetime) -> float:
     failures = [at for at, well in ended if not well and (success is None or at > success)]
     if not failures:
         return 0.0
-    wait: float = min(_LAST_BACKOFF, _FIRST_BACKOFF * 2 ** min(len(failures) - 1, 10))
-    return wait - (now - max(failures)).total_seconds()
+    return _pause(len(failures)) - (now - max(failures)).total_seconds()
+
+
+def index_backoff(pods: Iterable[Object], now: datetime) -> float:
+    """Seconds until another try of an index whose failures are limited; its last failed pod carries their number."""
+    last = max((p for p in pods if podlib.phase(p) == "Failed"), key=_ended, default=None)
+    if last is None:
+        return 0.0
+    return _pause(failure_count(last) + 1) - (now - _ended(last)).total_seconds()
+
+
+def _pause(failures: int) -> float:
+    return float(min(_LAST_BACKOFF, _FIRST_BACKOFF * 2 ** min(failures - 1, 10)))
 
 
 def _ended(pod: Object) -> datetime:
+    """When the pod ended: its last container, else its readiness, else its deletion was asked for, else it was made."""
     status, m = pod.get("status") or {}, pod["metadata"]
-    rows = [(r.get("state") or {}).get("terminated") or {} for r in status.get("containerStatuses") or ()]
-    known = [parse for r in rows if (parse := r.get("finishedAt"))]
-    # A pod whose containers never ran has ended at its deletion, or soon after it was made.
-    return meta.parse_time(max(known) if known else m.get("deletionTimestamp") or m["creationTimestamp"])
+    sidecars = {c["name"] for c in pod["spec"].get("initContainers") or () if c.get("restartPolicy") == "Always"}
+    rows = [*(status.get("containerStatuses") or ())]
+    rows += [r for r in status.get("initContainerStatuses") or () if r["name"] in sidecars]
+    finished = [((r.get("state") or {}).get("terminated") or {}).get("finishedAt") for r in rows]
+    if finished and all(finished):
+        return max(meta.parse_time(at) for at in finished if at)
+    ready = meta.condition(pod, "Ready") or {}
+    if ready.get("status") == "False" and ready.get("lastTransitionTime"):
+        return meta.parse_time(ready["lastTransitionTime"])
+    if at := m.get("deletionTimestamp"):
+        return meta.parse_time(at) - timedelta(seconds=int(m.get("deletionGracePeriodSeconds") or 0))
+    return meta.parse_time(m["creationTimestamp"])
 
 
 def _restarts(pod: Object) -> int:

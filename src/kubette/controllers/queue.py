@@ -19,6 +19,12 @@ K = TypeVar("K", bound=Hashable)
 log = logging.getLogger(__name__)
 
 _FIRST_RETRY, _LAST_RETRY = 0.01, 30.0  # seconds
+_DOUBLINGS = 12  # after these the last delay holds; a larger power would overflow some day
+
+
+def retry_delay(failed: int) -> float:
+    """Seconds before the next try of a key that has failed so often before this failure."""
+    return min(_FIRST_RETRY * float(2 ** min(failed, _DOUBLINGS)), _LAST_RETRY)
 
 
 class WorkQueue(Generic[K]):
@@ -110,7 +116,7 @@ class WorkQueue(Generic[K]):
     def _retry(self, key: K, error: Exception) -> None:
         failed = self._failures.get(key, 0)
         self._failures[key] = failed + 1
-        delay = min(_FIRST_RETRY * 2**failed, _LAST_RETRY)
+        delay = retry_delay(failed)
         log.log(
             logging.WARNING if failed > 8 else logging.DEBUG,
             "%s: %s: %s; again in %.2f s",

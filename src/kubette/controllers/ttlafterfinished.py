@@ -17,8 +17,8 @@ def left(job: Object, now: datetime) -> float | None:
     """Seconds until the Job is to go; None: it stays."""
     ttl = job["spec"].get("ttlSecondsAfterFinished")
     ends = [c for t in ("Complete", "Failed") if (c := meta.condition(job, t)) is not None and c["status"] == "True"]
-    if ttl is None or not ends or meta.deleting(job):
-        return None
+    if ttl is None or not ends or not ends[0].get("lastTransitionTime") or meta.deleting(job):
+        return None  # a Job that does not say when it finished stays, as upstream has it
     return float(ttl - (now - meta.parse_time(ends[0]["lastTransitionTime"])).total_seconds())
 
 

@@ -7,7 +7,7 @@ import itertools
 
 from kubette.api.errors import Conflict
 from kubette.controllers.expectations import Expectations
-from kubette.controllers.queue import WorkQueue
+from kubette.controllers.queue import WorkQueue, retry_delay
 
 
 async def test_a_key_is_worked_on_by_one_at_a_time_and_once_more_when_it_was_added_meanwhile() -> None:
@@ -61,6 +61,11 @@ async def test_a_failure_is_tried_again_and_a_promise_kept() -> None:
     gaps = [b - a for a, b in itertools.pairwise(tries)]
     assert all(gap > 0.009 * 2**n for n, gap in enumerate(gaps[:3])), gaps  # it grows; a busy machine adds to it
     await queue.stop()
+
+
+def test_a_key_is_tried_again_however_often_it_failed() -> None:
+    assert [retry_delay(n) for n in (0, 1, 2)] == [0.01, 0.02, 0.04]
+    assert retry_delay(12) == retry_delay(1024) == retry_delay(10**9) == 30.0
 
 
 async def test_the_earliest_of_several_promises_counts() -> None:
