@@ -98,13 +98,33 @@ async def test_repeated_and_unknown_fields_of_patches_and_yaml(api: Api) -> None
     strict = "fieldValidation=Strict"
     twice = b'{"data":{"x":"1","x":"2"}}'
     for kind in (MERGE, STRATEGIC):
-        await refused(api, 400, 'duplicate field "data.x"', "PATCH", f"{CM}/a?{strict}", twice, kind)
+        await refused(api, 422, 'duplicate field "data.x"', "PATCH", f"{CM}/a?{strict}", twice, kind)
     odd = [{"op": "add", "path": "/data/x", "value": "1", "colour": "red"}]
-    await refused(api, 400, 'json patch unknown field "[0].colour"', "PATCH", f"{CM}/a?{strict}", odd, JSON_PATCH)
+    await refused(api, 422, 'json patch unknown field "[0].colour"', "PATCH", f"{CM}/a?{strict}", odd, JSON_PATCH)
     yaml = b"kind: ConfigMap\napiVersion: v1\nmetadata: {name: b}\ndata:\n  k: a\n  k: b\n"
     await refused(api, 400, 'duplicate field "data.k"', "POST", f"{CM}?{strict}", yaml, "application/yaml")
     async with api.session.post(api.url + CM, data=yaml, headers={"Content-Type": "application/yaml"}) as answer:
         assert answer.status == 201 and 'duplicate field \\"data.k\\"' in answer.headers["Warning"]
+
+
+async def test_a_patch_that_makes_no_object_of_the_kind_is_invalid(api: Api) -> None:
+    await api.ok("POST", CM, cm("a", k="v"))
+    for kind in (MERGE, STRATEGIC):
+        await refused(api, 422, "cannot unmarshal number", "PATCH", f"{CM}/a", {"data": {"k": 1}}, kind)
+    await refused(api, 422, "unknown conversion", "PATCH", f"{CM}/a", {"kind": "Secret"}, MERGE)
+    await refused(api, 422, 'no kind "Nothing" is registered', "PATCH", f"{CM}/a", {"kind": "Nothing"}, MERGE)
+    await refused(api, 422, "metadata.deletionTimestamp: Invalid value", "PATCH", f"{CM}/a",
+                  {"metadata": {"deletionTimestamp": "2020-01-01T00:00:00Z"}}, MERGE)  # fmt: skip
+    # A strategic patch is merged into the kind's own struct: what kind it names does not count.
+    assert (await api.ok("PATCH", f"{CM}/a", {"kind": "Secret"}, content_type=STRATEGIC))["kind"] == "ConfigMap"
+
+
+async def test_owners_that_come_twice_are_kept_once(api: Api) -> None:
+    owner = {"apiVersion": "v1", "kind": "Pod", "name": "p", "uid": "u"}
+    twice = {**cm("a"), "metadata": {"name": "a", "ownerReferences": [owner, owner]}}
+    async with api.session.post(api.url + CM, json=twice) as answer:
+        assert (await answer.json())["metadata"]["ownerReferences"] == [owner]
+        assert "duplicate UID(s) observed: u" in answer.headers["Warning"]
 
 
 async def test_copies_in_a_json_patch_do_not_multiply(api: Api) -> None:
@@ -128,6 +148,9 @@ async def test_scale_is_a_scale_of_this_object(api: Api) -> None:
     await refused(api, 400, "expected input object type to be Scale", "PUT", f"{rc}/r/scale",
                   {"kind": "Foo", "metadata": {"name": "r"}, "spec": {"replicas": 1}})  # fmt: skip
     await api.ok("PUT", f"{rc}/r/scale?dryRun=All", {"metadata": {"name": "r"}, "spec": {"replicas": 5}})
+    parents = {"kind": "ReplicationController", "apiVersion": "v1", "spec": {"replicas": 4}}
+    patched = await api.ok("PATCH", f"{rc}/r/scale?dryRun=All", parents, content_type=STRATEGIC)
+    assert patched["kind"] == "Scale" and patched["spec"] == {"replicas": 4}
     assert (await api.ok("GET", f"{rc}/r"))["spec"]["replicas"] == 0
 
 

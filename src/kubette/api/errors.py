@@ -248,13 +248,22 @@ def invalid_object(kind: str, name: str, errors: Sequence[FieldError], group: st
     return Invalid(f'{kind_group} "{name}" is invalid: {text}', details=details)
 
 
+def invalid_patch(patched: Any, why: str) -> Invalid:
+    """The patch applies, but what it makes cannot be decoded as the object (422, of no kind, as upstream answers)."""
+    import json
+
+    shown = json.dumps(patched, separators=(",", ":"), ensure_ascii=False, default=str)
+    return invalid_object("", "", [invalid("patch", shown, why)])
+
+
 def _details(name: str, group: str, kind: str) -> dict[str, Any]:
     out: dict[str, Any] = {}
     if name:
         out["name"] = name
     if group:
         out["group"] = group
-    out["kind"] = kind
+    if kind:
+        out["kind"] = kind
     return out
 
 

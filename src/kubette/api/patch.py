@@ -108,7 +108,8 @@ def _map(definition: str, original: Obj, patch: Obj) -> Obj:
     for key, values in patch.items():
         name = key.removeprefix(_DELETE)
         if name != key and isinstance(out.get(name), list):
-            out[name] = [v for v in out[name] if v not in _list_of(values, key)]
+            gone = {_identity(v) for v in _list_of(values, key)}
+            out[name] = [v for v in out[name] if _identity(v) not in gone]
         name = key.removeprefix(_ORDER)
         if name != key and name not in patch and isinstance(out.get(name), list):
             meta = schema.field_meta(definition, name)
@@ -133,48 +134,78 @@ def _field(definition: str, name: str, old: Any, new: Any, order: Any) -> Any:
         return _map(inner, base, new)
     if isinstance(new, list) and "merge" in strategies and meta is not None:
         before = old if isinstance(old, list) else []
-        merged = _merge_list(inner, meta.merge_key, before, new, name)
-        return merged if order is None else _ordered(merged, _list_of(order, _ORDER + name), before, meta.merge_key)
+        wanted = None if order is None else _list_of(order, _ORDER + name)
+        return _merge_list(inner, meta.merge_key, before, new, name, wanted)
     return copy.deepcopy(new)
 
 
-def _merge_list(definition: str, merge_key: str, old: list[Any], new: list[Any], name: str) -> list[Any]:
+def _merge_list(
+    definition: str, merge_key: str, old: list[Any], new: list[Any], name: str, order: list[Any] | None
+) -> list[Any]:
+    """``new`` merged into ``old``, in the order that ``order`` ($setElementOrder) gives, else in the patch's own."""
     if not merge_key:
-        return [*old, *(v for i, v in enumerate(new) if v not in old and v not in new[:i])]
+        merged = {_identity(v): v for v in (*old, *new)}
+        return _ordered(list(merged.values()), new if order is None else order, old, "")
     for item in new:
         if not isinstance(item, dict):
             raise BadRequest(f"invalid patch: an element of {name} is not an object")
     if any(item.get(_DIRECTIVE) == "replace" for item in new):
-        return [item for item in new if _DIRECTIVE not in item]
-    out = list(old)
+        kept = [item for item in new if _DIRECTIVE not in item]
+        return kept if order is None else _ordered(kept, order, old, merge_key)
+    items: dict[int, Any] = dict(enumerate(old))
+    places: dict[Any, list[int]] = {}
+    for i, item in items.items():
+        places.setdefault(_identity(item.get(merge_key) if isinstance(item, dict) else item), []).append(i)
+    patched: list[Any] = []
     for item in new:
         if item.keys() == {_DIRECTIVE}:
             continue
         if merge_key not in item:
             raise BadRequest(f"map: {item} does not contain declared merge key: {merge_key}")
-        same = [i for i, have in enumerate(out) if have.get(merge_key) == item[merge_key]]
+        key = _identity(item[merge_key])
         if item.get(_DIRECTIVE) == "delete":
-            out = [have for i, have in enumerate(out) if i not in same]
-        elif same:
-            out[same[0]] = _map(definition, out[same[0]], item)
+            for i in places.pop(key, ()):
+                del items[i]
+            continue
+        patched.append(item)
+        if key in places:
+            first = places[key][0]
+            items[first] = _map(definition, items[first], item)
         else:
-            out.append(_map(definition, {}, item))
-    return out
+            at = len(old) + len(new) + len(patched)  # after everything that is there
+            items[at] = _map(definition, {}, item)
+            places[key] = [at]
+    return _ordered(list(items.values()), patched if order is None else order, old, merge_key)
+
+
+def _identity(value: Any) -> Any:
+    """A hashable form by which two JSON values are equal."""
+    return (type(value), value) if isinstance(value, str | int | float | None) else repr(value)
 
 
 def _ordered(items: list[Any], order: list[Any], before: list[Any], merge_key: str) -> list[Any]:
-    """``items`` with those that ``order`` names in its order; the others keep their place among the old ones."""
+    """``items`` with those that ``order`` names in its order. The server's own keep their order too, and stand before
+    an element of the patch only where the list had them so: a new element comes before them."""
 
     def key(item: Any) -> Any:
-        return item.get(merge_key) if merge_key and isinstance(item, dict) else item
+        return _identity(item.get(merge_key) if merge_key and isinstance(item, dict) else item)
 
-    rank = [key(item) for item in order]
-    place = {repr(key(item)): i for i, item in enumerate(before)}
-    named = sorted((i for i in items if key(i) in rank), key=lambda i: rank.index(key(i)))
+    rank: dict[Any, int] = {}
+    for i, item in enumerate(order):
+        rank.setdefault(key(item), i)
+    place: dict[Any, int] = {}
+    for i, item in enumerate(before):
+        place.setdefault(key(item), i)
+    named = sorted((i for i in items if key(i) in rank), key=lambda i: rank[key(i)])
     others = [i for i in items if key(i) not in rank]
     out: list[Any] = []
-    while named and others:
-        at = place.get(repr(key(named[0])))
-        first_other = place.get(repr(key(others[0])), len(before))
-        out.append(others.pop(0) if at is not None and first_other < at else named.pop(0))
-    return [*out, *named, *others]
+    n = o = 0
+    while n < len(named) and o < len(others):
+        at = place.get(key(named[n]))
+        if at is not None and place.get(key(others[o]), len(before)) < at:
+            out.append(others[o])
+            o += 1
+        else:
+            out.append(named[n])
+            n += 1
+    return [*out, *named[n:], *others[o:]]

@@ -59,6 +59,7 @@ def create(objects: Objects, kind: Kind, namespace: str, obj: Object, ctx: Conte
     for name in ("selfLink", "deletionTimestamp", "deletionGracePeriodSeconds", "managedFields", "generation"):
         meta.pop(name, None)
     _drop_empty(meta)
+    _unique_owners(meta, ctx)
     meta["uid"] = m.new_uid()
     meta["creationTimestamp"] = ctx.now()
     strategy.default(obj)
@@ -122,7 +123,8 @@ def update(
         strategy.prepare_update(new, old, ctx)
         errors = validate_meta_update(kind, new, old)
         _refuse(kind, meta, errors + strategy.validate_update(new, old, ctx))
-    ctx.warnings += strategy.warnings_on_update(new, old, ctx)
+    if not ctx.subresource:
+        ctx.warnings += strategy.warnings_on_update(new, old, ctx)
     if new == old:
         return Written(kind, Pending(None, entry.value), False)
     if finished(kind, new):
@@ -219,8 +221,30 @@ def uid_conflict(kind: Kind, name: str, wanted: str, found: str) -> Conflict:
     return conflict(kind.plural, name, kind.group, why)
 
 
-_KEPT = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation",
-         "resourceVersion")  # fmt: skip
+_OWNERS_TWICE = (
+    ".metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and may reject "
+    "such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: "
+)
+
+
+def _unique_owners(meta: Object, ctx: Context) -> None:
+    """Keep each owner once, with a warning."""
+    owners = meta.get("ownerReferences") or []
+    if len(owners) < 2:
+        return
+    seen: dict[bytes, Object] = {}
+    twice = []
+    for owner in owners:
+        if seen.setdefault(encode_stored(owner), owner) is not owner:
+            twice.append(str(owner.get("uid", "")))
+    if twice:
+        meta["ownerReferences"] = list(seen.values())
+        ctx.warnings.append(_OWNERS_TWICE + ", ".join(twice))
+
+
+#: What a request never changes, and what it changes only in an object that is not being deleted: there it is refused.
+_KEPT = ("uid", "creationTimestamp", "generation", "resourceVersion")
+_KEPT_IN_DELETION = ("deletionTimestamp", "deletionGracePeriodSeconds")
 
 
 def _restore(new: Object, old: Object, strategy: Strategy, ctx: Context) -> None:
@@ -231,9 +255,13 @@ def _restore(new: Object, old: Object, strategy: Strategy, ctx: Context) -> None
             meta[field] = before[field]
         else:
             meta.pop(field, None)
+    for field in _KEPT_IN_DELETION:
+        if field in before:
+            meta[field] = before[field]
     meta.pop("managedFields", None)
     meta.pop("selfLink", None)
     _drop_empty(meta)
+    _unique_owners(meta, ctx)
     new["apiVersion"], new["kind"] = old["apiVersion"], old["kind"]
     if ctx.subresource:
         _keep_all_but(new, old, ctx.subresource)

@@ -27,7 +27,7 @@ def test_set_image_merges_containers_by_name() -> None:
     kept = copy.deepcopy(old)
     new = strategic_merge(POD, old, {"spec": {"containers": [{"name": "a", "image": "a:2"}, {"name": "c"}]}})
     assert new["spec"]["containers"][0] == {"name": "a", "image": "a:2", "env": [{"name": "X", "value": "1"}]}
-    assert names(new) == ["a", "b", "c"]
+    assert names(new) == ["a", "c", "b"], "a new element comes before the server's own that follow"
     assert old == kept, "the original is left alone"
 
 
@@ -49,7 +49,34 @@ def test_order_and_primitive_lists() -> None:
     new = strategic_merge(
         POD, old, {"metadata": {"finalizers": ["c", "a"], "$deleteFromPrimitiveList/finalizers": ["b"]}}
     )
-    assert new["metadata"]["finalizers"] == ["a", "c"]
+    assert new["metadata"]["finalizers"] == ["c", "a"]
+
+
+@pytest.mark.parametrize(
+    ("server", "patch", "order", "merged"),
+    [
+        ("a b", "c", None, "c a b"),
+        ("a b", "b c", None, "a b c"),
+        ("a b c", "c a", None, "b c a"),
+        ("a b c", "x b y", None, "x a b y c"),
+        ("", "b a", None, "b a"),
+        ("a b c", "", "c a", "b c a"),
+        ("a b c", "d", "d c", "d a b c"),
+        ("a b c", "d c", "a d c", "a d b c"),
+        ("", "a b", "b a", "b a"),
+    ],
+)
+def test_the_order_of_merged_lists_is_upstreams(server: str, patch: str, order: str | None, merged: str) -> None:
+    """Elements that the patch names come in its order (or in $setElementOrder's), the server's own in theirs."""
+    containers: dict[str, Any] = {"containers": [{"name": n} for n in patch.split()]} if patch else {}
+    finalizers: dict[str, Any] = {"finalizers": patch.split()} if patch else {}
+    if order is not None:
+        containers["$setElementOrder/containers"] = [{"name": n} for n in order.split()]
+        finalizers["$setElementOrder/finalizers"] = order.split()
+    old = {"metadata": {"finalizers": server.split()}, "spec": {"containers": [{"name": n} for n in server.split()]}}
+    new = strategic_merge(POD, old, {"metadata": finalizers, "spec": containers})
+    assert names(new) == merged.split()
+    assert new["metadata"]["finalizers"] == merged.split()
 
 
 def test_retain_keys_change_the_strategy_of_a_deployment() -> None:

@@ -29,8 +29,8 @@ def test_every_kind_has_one_shared_strategy():
         ({"name": "a", "labels": {"x": "no spaces"}}, 'metadata.labels: Invalid value: "no spaces": a valid label must be'),
         ({"name": "a", "annotations": {"k": "v" * 300000}}, "metadata.annotations: Too long: may not be more than 262144 bytes"),
         ({"name": "a", "finalizers": ["plain"]}, "neither a standard finalizer name nor is it fully qualified"),
-        ({"name": "a", "ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": "p", "uid": ""}]}, "uid must not be empty"),
-        ({"name": "a", "ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": n, "uid": n, "controller": True} for n in "pq"]}, "Only one reference can have Controller set to true. Found \"true\" in references for p and q"),
+        ({"name": "a", "ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": "p", "uid": ""}]}, 'metadata.ownerReferences.uid: Invalid value: "": must not be empty'),
+        ({"name": "a", "ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": n, "uid": n, "controller": True} for n in "pq"]}, "Only one reference can have Controller set to true. Found \"true\" in references for Pod/p and Pod/q"),
     ],
 )  # fmt: skip
 def test_metadata(meta, says):

@@ -139,23 +139,23 @@ def check_annotations(annotations: dict[str, str], path: str) -> list[FieldError
 def _owners(owners: list[Object]) -> list[FieldError]:
     out = []
     controllers = []
-    for i, owner in enumerate(owners):
-        path = f"metadata.ownerReferences[{i}]"
-        if not owner.get("apiVersion"):
-            out.append(invalid(f"{path}.apiVersion", "", "version must not be empty"))
+    path = "metadata.ownerReferences"  # upstream gives no index
+    for owner in owners:
+        if not (owner.get("apiVersion") or "").rpartition("/")[2]:
+            out.append(invalid(f"{path}.apiVersion", owner.get("apiVersion") or "", "version must not be empty"))
         for field in ("kind", "name", "uid"):
             if not owner.get(field):
-                out.append(invalid(f"{path}.{field}", "", f"{field} must not be empty"))
+                out.append(invalid(f"{path}.{field}", "", "must not be empty"))
         if (owner.get("apiVersion"), owner.get("kind")) == ("v1", "Event"):
             out.append(invalid(path, owner, "/v1, Kind=Event is disallowed from being an owner"))
         if owner.get("controller"):
-            controllers.append(owner.get("name", ""))
-    if len(controllers) > 1:
+            controllers.append(f"{owner.get('kind', '')}/{owner.get('name', '')}")
+    for other in controllers[1:]:
         words = (
             "Only one reference can have Controller set to true. "
-            f'Found "true" in references for {controllers[0]} and {controllers[1]}'
+            f'Found "true" in references for {controllers[0]} and {other}'
         )
-        out.append(invalid("metadata.ownerReferences", owners, words))
+        out.append(invalid(path, owners, words))
     return out
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from kubette.api import kinds, meta, schema
-from kubette.api.errors import ApiError, BadRequest, TooLarge
+from kubette.api.errors import ApiError, BadRequest, TooLarge, invalid_patch
 from kubette.api.kinds import Kind
 from kubette.apiserver import bodies, codec, request
 from kubette.apiserver.authn import User
@@ -91,17 +91,22 @@ class Call:
         """The structural check of ``obj``, in place, as ``fieldValidation`` asks. ``more``: what strict decoding
         has to say beyond the object's own fields. Raises BadRequest."""
         kind = kind or self.kind
-        name = kind.kind if isinstance(kind, Kind) else kind.rpartition(".")[2]
-        version = str(obj.get("apiVersion", "")).rpartition("/")[2]
-        mode = request.field_validation(self.info)
         duplicates = None
-        if body is not None and mode != "Ignore":
+        if body is not None and request.field_validation(self.info) != "Ignore":
             duplicates = schema.find_duplicates(body.data) if body.data else None
             more = (*more, *body.strict)
-        result = schema.check(kind, obj, mode, duplicates, more)
+        if why := self._structure(obj, kind, duplicates, more):
+            raise _cannot_be_handled(_kind_name(kind), str(obj.get("apiVersion", "")), _kind_name(kind), why)
+
+    def check_patched(self, obj: Object, kind: Kind | str | None = None, more: Sequence[str] = ()) -> None:
+        """As ``check``, of what a patch has made. Raises Invalid."""
+        if why := self._structure(obj, kind or self.kind, None, more):
+            raise invalid_patch(obj, why)
+
+    def _structure(self, obj: Object, kind: Kind | str, duplicates: list[str] | None, more: Sequence[str]) -> str:
+        result = schema.check(kind, obj, request.field_validation(self.info), duplicates, more)
         self.warnings += result.warnings
-        if result.errors:
-            raise BadRequest(f'{name} in version "{version}" cannot be handled as a {name}: {result.message}')
+        return result.message if result.errors else ""
 
     def expect(self, obj: Object, kind: Kind) -> None:
         """The body names the kind of the URL. Raises BadRequest."""
@@ -109,18 +114,17 @@ class Call:
         if (found, api_version) == (kind.kind, kind.api_version):
             return
         group, _, version = api_version.rpartition("/")
-        known = [k for k in kinds.all_kinds() if k.kind == found and k.group == group]
-        if not any(k.version == version for k in known):
-            why = f'no kind "{found}" is registered for version "{api_version}" in scheme "{_SCHEME}"'
-        elif found == kind.kind and group == kind.group:
+        if found == kind.kind and group == kind.group and _registered(found, group, version):
             raise BadRequest(
                 f"the API version in the data ({api_version}) does not match the expected API version "
                 f"({kind.api_version})"
             )
-        else:
-            internal = kind.group.partition(".")[0] or "core"
-            why = f"converting ({version}.{found}) to ({internal}.{kind.kind}): unknown conversion"
-        raise BadRequest(f'{found} in version "{version}" cannot be handled as a {kind.kind}: {why}')
+        raise _cannot_be_handled(found, api_version, kind.kind, _mismatch(obj, kind))
+
+    def expect_patched(self, obj: Object, kind: Kind) -> None:
+        """As ``expect``, of what a patch has made. Raises Invalid."""
+        if (obj["kind"], obj["apiVersion"]) != (kind.kind, kind.api_version):
+            raise invalid_patch(obj, _mismatch(obj, kind))
 
     def require(self, verb: str) -> None:
         """MethodNotAllowed unless the kind (or subresource) has the verb."""
@@ -165,6 +169,29 @@ class Call:
             escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
             out.add("Warning", f'299 - "{escaped}"')
         return out
+
+
+def _kind_name(kind: Kind | str) -> str:
+    return kind.kind if isinstance(kind, Kind) else kind.rpartition(".")[2]
+
+
+def _registered(kind: str, group: str, version: str) -> bool:
+    return any((k.kind, k.group, k.version) == (kind, group, version) for k in kinds.all_kinds())
+
+
+def _mismatch(obj: Object, kind: Kind) -> str:
+    """Why an object of another kind or version cannot be decoded as ``kind``."""
+    found, api_version = obj["kind"], obj["apiVersion"]
+    group, _, version = api_version.rpartition("/")
+    if not _registered(found, group, version):
+        return f'no kind "{found}" is registered for version "{api_version}" in scheme "{_SCHEME}"'
+    internal = kind.group.partition(".")[0] or "core"
+    return f"converting ({version}.{found}) to ({internal}.{kind.kind}): unknown conversion"
+
+
+def _cannot_be_handled(found: str, api_version: str, wanted: str, why: str) -> BadRequest:
+    version = api_version.rpartition("/")[2]
+    return BadRequest(f'{found} in version "{version}" cannot be handled as a {wanted}: {why}')
 
 
 def codec_refused(accepted: codec.Accepted) -> ApiError:

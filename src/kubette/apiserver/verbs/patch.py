@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from kubette.api import patch
-from kubette.api.errors import BadRequest, UnsupportedMediaType, forbidden
+from kubette.api.errors import BadRequest, UnsupportedMediaType, forbidden, invalid_patch
 from kubette.api.kinds import Kind
 from kubette.api.schema import find_duplicates
 from kubette.apiserver import bodies, request, writes
@@ -24,10 +24,22 @@ _STRATEGIC = "application/strategic-merge-patch+json"
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """``apply`` gives what an object becomes; ``strict``: what strict decoding says of the patch itself."""
+    """``apply`` gives what an object becomes; ``strict``: what strict decoding says of the patch itself.
+    ``typed``: the kind and version that the patch leaves do not count, as upstream merges into the struct."""
 
     apply: Callable[[Object], Object]
     strict: tuple[str, ...] = ()
+    typed: bool = False
+
+    def named(self, new: Object, kind: str, api_version: str) -> None:
+        """Give ``new`` its kind and version. Raises Invalid where the patch leaves something that is no text."""
+        if self.typed:
+            new["kind"], new["apiVersion"] = kind, api_version
+            return
+        try:
+            fill(new, kind, api_version)
+        except bodies.Malformed as e:
+            raise invalid_patch(new, str(e)) from e
 
 
 async def handle(call: Call) -> web.StreamResponse:
@@ -37,9 +49,9 @@ async def handle(call: Call) -> web.StreamResponse:
     ctx = call.context()
 
     def check(new: Object) -> None:
-        fill(new, call.kind.kind, call.kind.api_version)
-        call.expect(new, call.kind)
-        call.check(new, more=change.strict)
+        change.named(new, call.kind.kind, call.kind.api_version)
+        call.expect_patched(new, call.kind)
+        call.check_patched(new, more=change.strict)
 
     written = writes.update(
         call.app.objects, call.kind, call.namespace, call.info.name, change.apply, ctx,
@@ -71,7 +83,7 @@ async def patcher(call: Call, kind: Kind | str) -> Patch:
     twice = tuple(f'duplicate field "{path}"' for path in find_duplicates(data)) if body.data else body.strict
     if media == _MERGE:
         return Patch(lambda obj: _object(patch.merge_patch(obj, body.value)), twice)
-    return Patch(lambda obj: patch.strategic_merge(schema, obj, body.value), twice)
+    return Patch(lambda obj: patch.strategic_merge(schema, obj, body.value), twice, typed=True)
 
 
 def _odd_operations(operations: Any) -> tuple[str, ...]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import orjson
 from aiohttp import web
 
-from kubette.api.errors import BadRequest, conflict, invalid, invalid_object, not_found
+from kubette.api.errors import BadRequest, conflict, invalid, invalid_object, invalid_patch, not_found
 from kubette.api.kinds import Kind
 from kubette.apiserver import request, writes
 from kubette.apiserver.convert import stored_resource
-from kubette.apiserver.verbs.base import Call, fill
+from kubette.apiserver.verbs.base import Call
 from kubette.apiserver.verbs.patch import patcher
 
 Object = dict[str, Any]
@@ -31,31 +31,41 @@ async def get(call: Call) -> web.StreamResponse:
 async def update(call: Call) -> web.StreamResponse:
     call.dry_run = request.dry_run(call.info)
     wanted, body = await call.decode(*_NAMED)
-    _expect(wanted)
+    if why := _unexpected(wanted):
+        raise BadRequest(why)
     call.check(wanted, body, _SCHEMA)
-    return await _write(call, lambda _: wanted)
+    return await _write(call, lambda _: wanted, lambda scale: call.check(scale, kind=_SCHEMA))
 
 
 async def patch(call: Call) -> web.StreamResponse:
     call.dry_run = request.dry_run(call.info)
     change = await patcher(call, _SCHEMA)
-    return await _write(call, change.apply, change.strict)
+
+    def check(scale: Object) -> None:
+        change.named(scale, *_NAMED)
+        if why := _unexpected(scale):
+            raise invalid_patch(scale, why)
+        call.check_patched(scale, _SCHEMA, change.strict)
+
+    return await _write(call, change.apply, check)
 
 
-def _expect(scale: Object) -> None:
-    if (scale["kind"], scale["apiVersion"]) != _NAMED:
-        raise BadRequest(f"expected input object type to be Scale, but {scale['kind']} is not")
+def _unexpected(scale: Object) -> str:
+    if (scale["kind"], scale["apiVersion"]) == _NAMED:
+        return ""
+    return f"expected input object type to be Scale, but {scale['kind']} is not"
 
 
-async def _write(call: Call, change: Callable[[Object], Object], strict: Sequence[str] = ()) -> web.StreamResponse:
+async def _write(
+    call: Call, change: Callable[[Object], Object], check: Callable[[Object], None]
+) -> web.StreamResponse:
+    """``change`` maps the current Scale to the wanted one, ``check`` is the structural check of what comes out."""
     ctx = call.context()
     kind, name = call.kind, call.info.name
 
     def rescale(obj: Object) -> Object:
         scale = change(scale_of(kind, obj))
-        fill(scale, *_NAMED)
-        _expect(scale)
-        call.check(scale, kind=_SCHEMA, more=strict)
+        check(scale)
         meta = scale.get("metadata") or {}
         if meta.get("name", name) != name:
             raise BadRequest(
