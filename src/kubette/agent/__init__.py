@@ -1,11 +1,19 @@
 """The node agent: runs the pods that the API assigns to its node. Alone it works against any cluster.
 
-    service    wiring, informers, adoption          node       registration, heartbeat
-    workers    one sequential worker a pod          lifecycle  what to start and stop: pure
-    status     the pod's status: pure               probes     when and how probes run
-    env        environment, expansion: pure         files      hosts and resolv.conf: pure
-    volumes/   one kind of volume a file            images     pull policy and its back-off
-    creation   a container from its pod             nodeapi    HTTPS on 10250: logs, exec, port-forward
+A pod's story, in this order:
+
+    service         follows the pods of this node and gives each one a worker
+    pod_worker      the worker: observe, decide, act, watch, report, again and again
+    lifecycle       what should happen: what to start and stop next (pure)
+    sandbox         making it happen: namespaces, addresses, volumes, files
+    containers      making it happen: images, starts, hooks, stops
+    prober          watching it: probes and readiness
+    status_manager  reporting it, as ``status`` derives it (pure)
+
+What they use: ``pod_state`` (what is known of a pod), ``container_spec`` (a container for the runtime), ``env``,
+``files`` and ``downward`` (its environment and files, pure), ``volumes/`` (one kind a file), ``images`` (pull policy),
+``handlers`` (probes and hooks, run once), ``tasks`` (owned background tasks). Beside the pods: ``node`` (the Node
+object and its Lease), ``nodeapi`` (HTTPS on port 10250), ``admission`` (which pods the node refuses), ``orphans``.
 """
 
 from __future__ import annotations

@@ -1,31 +1,31 @@
-"""Starting and stopping one container: image, configuration, create, start, hooks; each with upstream's events."""
+"""Starts and kills a pod's containers: image, spec, create, start, hooks; each step with the kubelet's events.
+
+Containers start one after the other. What keeps one from starting stands in its record, with a time to try again.
+All containers together have the pod's grace once; a later deletion may shorten it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from dataclasses import replace
-from pathlib import Path
-from typing import Any, TypeVar
 
-from kubette.agent import creation, env, hooks, qos
+from kubette.agent import container_spec, handlers, lifecycle
+from kubette.agent.container_spec import PodSetup
 from kubette.agent.env import ConfigError
 from kubette.agent.images import auths_of
-from kubette.agent.podsetup import Prepared
-from kubette.agent.shared import Shared
+from kubette.agent.lifecycle import Busy, Stop
+from kubette.agent.pod_state import ContainerRecord, PodState
+from kubette.agent.tasks import uninterrupted
 from kubette.agent.volumes.base import VolumeError
 from kubette.api import meta
-from kubette.runtime import references
-from kubette.runtime.interface import Container, ContainerSpec, Image, ImageFailure, Mount, RuntimeFailure
-
-Obj = dict[str, Any]
-T = TypeVar("T")
+from kubette.api.meta import Obj
+from kubette.runtime.interface import Container, ContainerSpec, ContainerState, Image, ImageFailure, RuntimeFailure
 
 log = logging.getLogger(__name__)
 
 _MIN_GRACE = 2.0
 _POST_START_SECONDS = 3600.0
+_START = "start container"
 
 
 class StartFailure(Exception):
@@ -37,194 +37,209 @@ class StartFailure(Exception):
         self.message = message
 
 
-def pod_words(pod: Obj) -> str:
-    """The pod as the kubelet names it in messages."""
-    return f"{meta.name(pod)}_{meta.namespace(pod)}({meta.uid(pod)})"
+class PodContainers:
+    """Of one pod. Only ``start`` and ``kill`` change what its containers do."""
 
+    def __init__(self, state: PodState) -> None:
+        self._state = state
+        self._grace: tuple[float, float] | None = None  # seconds, and when they are over
 
-def field_path(pod: Obj, name: str) -> str:
-    spec = pod.get("spec") or {}
-    kinds = ("initContainers", "ephemeralContainers")
-    where = next((k for k in kinds if any(c["name"] == name for c in spec.get(k) or ())), "containers")
-    return f"spec.{where}{{{name}}}"
+    # -- starting ------------------------------------------------------------------------------------
 
+    def start(self, name: str) -> None:
+        """Begin to start a container, unless the pod is not set up yet or another one is starting."""
+        state = self._state
+        if state.setup is None or state.tasks.running(_START):
+            return
+        record = state.containers[name]
+        record.busy = Busy.STARTING
+        state.tasks.start(_START, self._start(record, state.setup))
 
-def emitter(shared: Shared, pod: Obj, name: str) -> Callable[[str, str, str], None]:
-    """Events about one container."""
-    path = field_path(pod, name)
+    async def interrupt(self) -> None:
+        """The pod ends: no container starts any more. None is left half made."""
+        await self._state.tasks.stop(_START)
 
-    def emit(type_: str, reason: str, message: str) -> None:
-        shared.recorder.event(pod, type_, reason, message, field_path=path)
-
-    return emit
-
-
-async def start(
-    shared: Shared,
-    pod: Obj,
-    container: Obj,
-    prepared: Prepared,
-    attempt: int,
-    started: Callable[[str], Awaitable[None]],
-    target: str = "",
-) -> None:
-    """Bring the container up. ``started(id)`` is called when it has been created, before its postStart hook.
-    ``target``: the ID of the running container whose processes an ephemeral one is to see.
-
-    StartFailure says why it does not run; cancelling never leaves a container half made."""
-    name = container["name"]
-    emit = emitter(shared, pod, name)
-    try:
-        image = await shared.puller.ensure(meta.uid(pod), container, await _auths(shared, pod, container, emit), emit)
-    except ImageFailure as error:
-        emit("Warning", "Failed", f"Error: {error.reason}")
-        raise StartFailure(error.reason, str(error)) from error
-    try:
-        if (wanted := container.get("targetContainerName")) and not target:
-            raise ConfigError(f"unable to find target container {wanted}")
-        spec = replace(await _spec(shared, pod, container, prepared, attempt, image), pid_of=target)
-    except (ConfigError, VolumeError) as error:
-        emit("Warning", "Failed", f"Error: {error}")
-        raise StartFailure("CreateContainerConfigError", str(error)) from error
-    try:
-        identity = await _whole(_create_and_start(shared, spec, emit, started))
-    except RuntimeFailure as error:
-        emit("Warning", "Failed", f"Error: {error}")
-        raise StartFailure(error.reason, str(error)) from error
-    if handler := (container.get("lifecycle") or {}).get("postStart"):
-        ip = prepared.ips[0] if prepared.ips else ""
+    async def _start(self, record: ContainerRecord, setup: PodSetup) -> None:
+        attempt = record.next_attempt(self._state.reported(record.name))
         try:
-            await hooks.run(handler, container, ip, identity, shared.runtime, _POST_START_SECONDS)
-        except hooks.HookFailure as error:
-            emit("Warning", "FailedPostStartHook", "PostStartHook failed")  # what it said may be secret
+            await self._count_crash(record)
+            image = await self._pull(record)
+            spec = await self._spec(record, setup, attempt, image)
+            identity = await uninterrupted(self._create_and_start(record, spec), f"create {record.name}")
+            await self._post_start(record, identity)
+            record.waiting = None
+            await self._prune(record)
+        except StartFailure as failure:
+            record.waiting = failure.reason, failure.message
+            record.blocked_until = self._blocked_until(record, failure.reason)
+        finally:
+            record.busy, record.post_start = Busy.NO, ""
+
+    async def _count_crash(self, record: ContainerRecord) -> None:
+        """Raise the back-off for the run that has ended; remove one that an earlier agent has not started."""
+        shared, current = self._state.shared, record.current
+        if current is not None and current.state is ContainerState.CREATED:
+            await shared.runtime.remove(current.id)
+            record.runs.pop()
+        elif current is not None and not self._state.stale(record):
+            first, last = shared.config.backoff_first, shared.config.backoff_last
+            record.backoff = lifecycle.raised(record.backoff, current.finished_at, shared.clock(), first, last)
+
+    async def _pull(self, record: ContainerRecord) -> Image:
+        emit, shared = self._state.events_of(record.name), self._state.shared
+        try:
+            return await shared.puller.ensure(self._state.uid, record.spec, await self._auths(record), emit)
+        except ImageFailure as error:
+            emit("Warning", "Failed", f"Error: {error.reason}")
+            raise StartFailure(error.reason, str(error)) from error
+
+    async def _auths(self, record: ContainerRecord) -> list[dict[str, str]]:
+        """The credentials for the image's registry in the pod's imagePullSecrets, of which some may be missing."""
+        pod, found, missing = self._state.pod, [], []
+        for name in [s.get("name", "") for s in (pod.get("spec") or {}).get("imagePullSecrets") or ()]:
+            try:
+                secret = await self._state.shared.objects.secret(meta.namespace(pod), name)
+            except VolumeError:
+                secret = None
+            if secret is None:
+                missing.append(name)
+            else:
+                found.append(secret)
+        if missing:
+            self._state.events_of(record.name)(
+                "Warning",
+                "FailedToRetrieveImagePullSecret",
+                f"Unable to retrieve some image pull secrets ({', '.join(missing)}); "
+                "attempting to pull the image may not succeed.",
+            )
+        return auths_of(found, str(record.spec.get("image") or ""))
+
+    async def _spec(self, record: ContainerRecord, setup: PodSetup, attempt: int, image: Image) -> ContainerSpec:
+        state, container, target = self._state, record.spec, ""
+        try:
+            if wanted := container.get("targetContainerName"):
+                found = state.containers.get(wanted)
+                if found is None or found.running is None:
+                    raise ConfigError(f"unable to find target container {wanted}")
+                target = found.running.id
+            return await container_spec.container_spec(
+                state.shared, state.pod, container, setup, attempt, image, pid_of=target
+            )
+        except (ConfigError, VolumeError) as error:
+            state.events_of(record.name)("Warning", "Failed", f"Error: {error}")
+            raise StartFailure("CreateContainerConfigError", str(error)) from error
+
+    async def _create_and_start(self, record: ContainerRecord, spec: ContainerSpec) -> str:
+        emit, runtime = self._state.events_of(record.name), self._state.shared.runtime
+        try:
+            identity = await runtime.create(spec)
+            emit("Normal", "Created", "Container created")
+            try:
+                await runtime.start(identity)
+                emit("Normal", "Started", "Container started")
+            finally:
+                if (made := await runtime.get(identity)) is not None:
+                    if (record.spec.get("lifecycle") or {}).get("postStart"):
+                        record.post_start = identity
+                    record.runs.append(made)
+                    record.waiting = None
+                    self._state.wake()
+            return identity
+        except RuntimeFailure as error:
+            emit("Warning", "Failed", f"Error: {error}")
+            raise StartFailure(error.reason, str(error)) from error
+
+    async def _post_start(self, record: ContainerRecord, identity: str) -> None:
+        state, runtime = self._state, self._state.shared.runtime
+        handler = (record.spec.get("lifecycle") or {}).get("postStart")
+        if not handler:
+            return
+        ip = state.setup.ips[0] if state.setup and state.setup.ips else ""
+        try:
+            await handlers.run_hook(handler, record.spec, ip, identity, runtime, _POST_START_SECONDS)
+        except handlers.HookFailure as error:
+            emit = state.events_of(record.name)
+            emit("Warning", "FailedPostStartHook", "PostStartHook failed")  # the hook's output may hold secrets
             emit("Normal", "Killing", "FailedPostStartHook")
-            await shared.runtime.stop(identity, _grace_of(pod))
-            why = f"{error.subject} for {_words(pod, name)} failed - {error}"
+            await runtime.stop(identity, pod_grace(state.pod))
+            why = f"{error.subject} for {self._words(record)} failed - {error}"
             raise StartFailure("PostStartHookError", why) from error
 
+    async def _prune(self, record: ContainerRecord) -> None:
+        """Keep this run and the one before: for lastState, and for the logs of the previous one."""
+        for c in record.runs[:-2]:
+            await self._state.shared.runtime.remove(c.id)
+            record.messages.pop(c.id, None)
+            await asyncio.to_thread(_remove_logs, c)
+        del record.runs[:-2]
 
-async def _create_and_start(
-    shared: Shared,
-    spec: ContainerSpec,
-    emit: Callable[[str, str, str], None],
-    started: Callable[[str], Awaitable[None]],
-) -> str:
-    identity = await shared.runtime.create(spec)
-    emit("Normal", "Created", "Container created")
-    try:
-        await shared.runtime.start(identity)
-        emit("Normal", "Started", "Container started")
-    finally:
-        await started(identity)
-    return identity
+    def _blocked_until(self, record: ContainerRecord, reason: str) -> float:
+        shared = self._state.shared
+        now, first = shared.clock(), shared.config.backoff_first
+        if reason == "ErrImagePull":
+            return now + first / 4
+        if reason == "ImagePullBackOff":
+            return shared.puller.retry_at(self._state.uid, str(record.spec.get("image") or ""))
+        return now + first
 
+    # -- killing -------------------------------------------------------------------------------------
 
-async def _whole(work: Awaitable[T]) -> T:
-    """Await to the end, also when cancelled meanwhile."""
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.gather(task, return_exceptions=True)
-        raise
+    def kill(self, stop: Stop, now: float) -> None:
+        """Begin to stop a container, unless it has no run or is being stopped."""
+        record = self._state.containers[stop.name]
+        if record.current is None or record.busy is Busy.STOPPING:
+            return
+        grace = grace_for(self._state.pod, record.spec, stop.probe)
+        if not stop.restart:  # the whole pod ends
+            if self._grace is None or self._grace[0] != grace:
+                self._grace = grace, now + grace
+            grace = max(0.0, self._grace[1] - now)
+        self._kill(record, record.current, stop.message, now, grace)
 
+    def shorten_grace(self, now: float) -> None:
+        """A later deletion may shorten the grace: then stop again what is being stopped, without hooks."""
+        grace = meta.metadata(self._state.pod).get("deletionGracePeriodSeconds")
+        for record in self._state.containers.values():
+            if record.busy is Busy.STOPPING and grace is not None and now + grace < record.kill_at - 1:
+                assert record.current is not None
+                words = f"Stopping container {record.name}"
+                self._kill(record, record.current, words, now, float(grace), hooks=False)
 
-async def _auths(
-    shared: Shared, pod: Obj, container: Obj, emit: Callable[[str, str, str], None]
-) -> list[dict[str, str]]:
-    """What the pod's imagePullSecrets hold for the image's registry; it may do without those that are missing."""
-    found, missing = [], []
-    for name in [s.get("name", "") for s in (pod.get("spec") or {}).get("imagePullSecrets") or ()]:
-        try:
-            secret = await shared.objects.secret(meta.namespace(pod), name)
-        except VolumeError:
-            secret = None
-        if secret is None:
-            missing.append(name)
-        else:
-            found.append(secret)
-    if missing:
-        emit(
-            "Warning",
-            "FailedToRetrieveImagePullSecret",
-            f"Unable to retrieve some image pull secrets ({', '.join(missing)}); "
-            "attempting to pull the image may not succeed.",
-        )
-    return auths_of(found, str(container.get("image") or ""))
+    def _kill(
+        self, record: ContainerRecord, run: Container, message: str, now: float, grace: float, *, hooks: bool = True
+    ) -> None:
+        record.busy, record.kill_at = Busy.STOPPING, now + grace
+        at = record.kill_at
 
+        async def work() -> None:
+            try:
+                await self._stop(record, run, message, grace, hooks)
+            finally:
+                if record.kill_at == at:  # not replaced by a shorter one
+                    record.busy = Busy.NO
 
-async def _spec(
-    shared: Shared, pod: Obj, container: Obj, prepared: Prepared, attempt: int, image: Image
-) -> ContainerSpec:
-    name, uid, config = container["name"], meta.uid(pod), shared.config
-    variables = await _environment(shared, pod, container, prepared)
-    command, args = creation.command(container, variables)
-    mounts = creation.mounts(container, prepared.volumes, variables)
-    taken = {m.target.rstrip("/") for m in mounts}
-    mounts += [m for m in prepared.own_mounts if m.target not in taken]
-    message_file = await asyncio.to_thread(_message_file, config.pod_dir(uid) / "containers" / name, attempt)
-    message_path = container.get("terminationMessagePath") or "/dev/termination-log"
-    if message_path not in taken:
-        mounts.append(Mount(message_file, message_path))
-    image_id = image.digests[0] if image.digests else image.id
-    logs = config.pod_logs_dir(meta.namespace(pod), meta.name(pod), uid) / name
-    logs.mkdir(parents=True, exist_ok=True)
-    return ContainerSpec(
-        pod_uid=uid,
-        name=name,
-        attempt=attempt,
-        image=image.id,
-        sandbox=prepared.sandbox,
-        command=command,
-        args=args,
-        env=tuple(variables.items()),
-        working_dir=container.get("workingDir") or "",
-        mounts=tuple(mounts),
-        resources=qos.kernel_resources(pod, container, shared.memory_bytes),
-        security=creation.security(pod, container, config.seccomp_dir),
-        tty=bool(container.get("tty")),
-        stdin=bool(container.get("stdin")),
-        stdin_once=bool(container.get("stdinOnce")),
-        log_path=logs / f"{attempt}.log",
-        labels=creation.labels(pod, container, attempt, message_file, _full_name(container), image_id),
-        pod_words=pod_words(pod),
-        stop_signal=(container.get("lifecycle") or {}).get("stopSignal") or "",
-    )
+        self._state.tasks.start(f"stop {record.name}", work())
+
+    async def _stop(self, record: ContainerRecord, run: Container, message: str, grace: float, hooks: bool) -> None:
+        """preStop, the stop signal, and SIGKILL when the grace is over; returns when the container has exited."""
+        shared, emit = self._state.shared, self._state.events_of(record.name)
+        emit("Normal", "Killing", message)
+        over = shared.clock() + grace
+        handler = (record.spec.get("lifecycle") or {}).get("preStop") if hooks else None
+        if handler and grace > 0:
+            try:
+                await handlers.run_hook(handler, record.spec, self._state.ip, run.id, shared.runtime, grace)
+            except handlers.HookFailure as error:
+                log.info("%s for %s failed - %s", error.subject, self._words(record), error)
+                emit("Warning", "FailedPreStopHook", "PreStopHook failed")
+        left = max(over - shared.clock(), min(_MIN_GRACE, max(grace, 1.0)))
+        await shared.runtime.stop(run.id, left)
+
+    def _words(self, record: ContainerRecord) -> str:
+        return f'Container "{record.name}" in Pod "{self._state.title}"'
 
 
-def _words(pod: Obj, name: str) -> str:
-    return f'Container "{name}" in Pod "{pod_words(pod)}"'
-
-
-def _full_name(container: Obj) -> str:
-    return str(references.parse(str(container["image"])))
-
-
-def _message_file(directory: Path, attempt: int) -> Path:
-    directory.mkdir(parents=True, exist_ok=True)
-    path = directory / f"{attempt}.message"
-    path.write_bytes(b"")
-    path.chmod(0o666)
-    return path
-
-
-async def _environment(shared: Shared, pod: Obj, container: Obj, prepared: Prepared) -> dict[str, str]:
-    maps, secrets = env.references(container)
-    namespace = meta.namespace(pod)
-    found_maps = {n: await shared.objects.config_map(namespace, n) for n in sorted(maps)}
-    found_secrets = {n: await shared.objects.secret(namespace, n) for n in sorted(secrets)}
-    sources = env.Sources(
-        services=tuple(shared.services()),
-        config_maps={n: o for n, o in found_maps.items() if o is not None},
-        secrets={n: o for n, o in found_secrets.items() if o is not None},
-        pod_ips=prepared.ips,
-        host_ips=shared.config.node_ips,
-        allocatable=shared.allocatable,
-    )
-    return env.build(pod, container, sources)
-
-
-def _grace_of(pod: Obj) -> float:
+def pod_grace(pod: Obj) -> float:
     grace = (pod.get("spec") or {}).get("terminationGracePeriodSeconds")
     return 30.0 if grace is None else float(grace)
 
@@ -235,22 +250,9 @@ def grace_for(pod: Obj, container: Obj, probe: str) -> float:
     if deletion is not None:
         return float(deletion)
     own = (container.get(f"{probe}Probe") or {}).get("terminationGracePeriodSeconds") if probe else None
-    return _grace_of(pod) if own is None else float(own)
+    return pod_grace(pod) if own is None else float(own)
 
 
-async def stop(
-    shared: Shared, pod: Obj, container: Obj, current: Container, pod_ip: str, message: str, grace: float
-) -> None:
-    """preStop, the stop signal, and the kill when the grace is over; returns when the container has exited."""
-    emit = emitter(shared, pod, container["name"])
-    emit("Normal", "Killing", message)
-    over = shared.clock() + grace
-    handler = (container.get("lifecycle") or {}).get("preStop")
-    if handler and grace > 0:
-        try:
-            await hooks.run(handler, container, pod_ip, current.id, shared.runtime, grace)
-        except hooks.HookFailure as error:
-            log.info("%s for %s failed - %s", error.subject, _words(pod, container["name"]), error)
-            emit("Warning", "FailedPreStopHook", "PreStopHook failed")
-    left = max(over - shared.clock(), min(_MIN_GRACE, max(grace, 1.0)))
-    await shared.runtime.stop(current.id, left)
+def _remove_logs(run: Container) -> None:
+    for path in (run.log_path, *run.log_path.parent.glob(run.log_path.name + ".*")):
+        path.unlink(missing_ok=True)

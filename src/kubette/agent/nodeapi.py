@@ -22,12 +22,12 @@ import orjson
 from aiohttp import web
 
 from kubette.agent import logs, stats
-from kubette.agent.creation import LABEL_CONTAINER
+from kubette.agent.container_spec import LABEL_CONTAINER
 from kubette.agent.lifecycle import any_container
+from kubette.agent.pod_worker import PodWorker
 from kubette.agent.shared import Shared
 from kubette.agent.streams.portforward import serve_portforward
 from kubette.agent.streams.remotecommand import serve_exec
-from kubette.agent.workers import PodWorker
 from kubette.api import meta
 from kubette.network import netns
 from kubette.runtime.interface import Container, ContainerState, RuntimeFailure, Streams
@@ -133,8 +133,8 @@ class NodeApi:
     async def _running(self, request: web.Request) -> Container:
         worker, name = self._worker(request), request.match_info["container"]
         self._spec(worker, name)
-        slot = worker.slots.get(name)
-        current = await self._shared.runtime.get(slot.current.id) if slot and slot.current else None
+        record = worker.containers.get(name)
+        current = await self._shared.runtime.get(record.current.id) if record and record.current else None
         if current is None or current.state is not ContainerState.RUNNING:
             raise web.HTTPNotFound(text=f'container not found ("{name}")')
         return current
@@ -178,9 +178,9 @@ class NodeApi:
         worker = self._worker(request)
 
         async def dial(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-            if worker.prepared is None:
+            if worker.setup is None:
                 raise OSError("the pod is not running")
-            return await _connect(worker.prepared.sandbox.netns, port, worker.uid)
+            return await _connect(worker.setup.sandbox.netns, port, worker.uid)
 
         return await serve_portforward(request, dial)
 
@@ -206,16 +206,16 @@ class NodeApi:
 
     def _run_of(self, worker: PodWorker, name: str, previous: bool) -> Container:
         pod = meta.name(worker.pod)
-        slot = worker.slots.get(name)
-        runs = slot.runs if slot else []
+        record = worker.containers.get(name)
+        runs = record.runs if record else []
         if previous:
             if len(runs) < 2:
                 raise web.HTTPBadRequest(text=f'previous terminated container "{name}" in pod "{pod}" not found')
             return runs[-2]
         if not runs:
-            reason = slot.waiting[0] if slot and slot.waiting else "ContainerCreating"
+            reason = record.waiting[0] if record and record.waiting else "ContainerCreating"
             words = f'container "{name}" in pod "{pod}" is waiting to start: {reason}'
-            if slot and slot.waiting and slot.waiting[0] in ("ErrImagePull", "ImagePullBackOff"):
+            if record and record.waiting and record.waiting[0] in ("ErrImagePull", "ImagePullBackOff"):
                 words = f'container "{name}" in pod "{pod}" is waiting to start: trying and failing to pull image'
             raise web.HTTPBadRequest(text=words)
         return runs[-1]

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubette.agent import creation, podsetup
+from kubette.agent import container_spec, sandbox
 from kubette.agent.shared import Shared
 from kubette.runtime import kernel
 from kubette.runtime.interface import Container
@@ -29,13 +29,13 @@ async def remove(shared: Shared, uid: str, containers: Sequence[Container]) -> N
     log.info("pod %s is not in the API any more: removing it", uid)
 
     def grace(c: Container) -> float:
-        text = c.labels.get(creation.LABEL_GRACE, "30")
+        text = c.labels.get(container_spec.LABEL_GRACE, "30")
         return float(text) if text.isdigit() else 30.0
 
     await asyncio.gather(*(shared.runtime.stop(c.id, max(1.0, grace(c))) for c in containers), return_exceptions=True)
     for c in containers:
         await shared.runtime.remove(c.id)
-    await podsetup.remove_sandbox(shared, uid)
+    await sandbox.remove_sandbox(shared, uid)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ from kubette.agent.config import AgentConfig
 from kubette.agent.images import ImagePuller
 from kubette.agent.nodeapi import NodeApi
 from kubette.agent.objects import ApiObjects
+from kubette.agent.pod_worker import PodWorker
 from kubette.agent.shared import Shared
-from kubette.agent.workers import PodWorker
 from kubette.api import errors, meta
 from kubette.api.kinds import resource
 from kubette.client.events import Recorder
@@ -146,8 +146,8 @@ class Agent:
     async def _hear_exits(self) -> None:
         async for identity in self._shared.runtime.exits():
             for worker in self._workers.values():
-                if identity in worker.ids:
-                    worker.poke()
+                if identity in worker.container_ids:
+                    worker.wake()
 
     # -- pods ----------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from kubette.api import meta
 from kubette.runtime.interface import ContainerState, RuntimeFailure
 
 if TYPE_CHECKING:
-    from kubette.agent.workers import PodWorker
+    from kubette.agent.pod_worker import PodWorker
 
 Obj = dict[str, Any]
 
@@ -21,8 +21,8 @@ async def summary(shared: Shared, workers: Iterable[PodWorker]) -> Obj:
     pods = []
     for worker in workers:
         found = []
-        for name, slot in worker.slots.items():
-            current = slot.current
+        for name, record in worker.containers.items():
+            current = record.current
             if current is None or current.state is not ContainerState.RUNNING:
                 continue
             try:

@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 from aiohttp import web
 
-from kubette.agent import grpc_health, probe_actions, probes
-from kubette.agent.probes import Tally
+from kubette.agent import grpc_health, handlers, prober
+from kubette.agent.prober import Tally
 from kubette.runtime.interface import ExecResult
 from kubette.testing.fakenode import FakeNodeRuntime
 
@@ -20,7 +20,7 @@ CONTAINER = {"name": "c", "ports": [{"name": "web", "containerPort": 1}]}
 
 
 async def probe(action: dict[str, object], timeout: float = 1) -> tuple[bool, str]:
-    return await probe_actions.run({**action, "timeoutSeconds": timeout}, CONTAINER, "127.0.0.1", "id", RUNTIME)
+    return await handlers.run_probe({**action, "timeoutSeconds": timeout}, CONTAINER, "127.0.0.1", "id", RUNTIME)
 
 
 def test_thresholds() -> None:
@@ -72,9 +72,9 @@ async def test_http() -> None:
 async def test_exec_and_port_names() -> None:
     RUNTIME.execs = lambda command: ExecResult(2, b"bad")
     assert await probe({"exec": {"command": ["x"]}}) == (False, "bad")
-    assert probe_actions.port_number(CONTAINER, "web") == 1
-    with pytest.raises(probe_actions.Unsettled):
-        probe_actions.port_number(CONTAINER, "other")
+    assert handlers.port_number(CONTAINER, "web") == 1
+    with pytest.raises(handlers.HandlerError):
+        handlers.port_number(CONTAINER, "other")
 
 
 Peer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -116,5 +116,5 @@ def test_who_listens_is_read_from_the_kernels_table() -> None:
         "   1: 0100007F:0CEA 00000000:0000 01 00000000\n"
         "   2: 00000000000000000000000000000000:20FB 00000000000000000000000000000000:0000 0A 0\n"
     )
-    assert probes.listened(table) == {8080, 8443}
-    assert probes.declared_ports({"ports": [{"containerPort": 80}, {"containerPort": 53, "protocol": "UDP"}]}) == {80}
+    assert prober.listened(table) == {8080, 8443}
+    assert prober.declared_ports({"ports": [{"containerPort": 80}, {"containerPort": 53, "protocol": "UDP"}]}) == {80}

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from kubette.agent import volumes
-from kubette.agent.creation import VolumeAt, mounts, sub_path
+from kubette.agent.container_spec import sub_path, volume_mounts
 from kubette.agent.env import ConfigError
-from kubette.agent.volumes.base import Context, VolumeError
+from kubette.agent.volumes.base import Context, VolumeAt, VolumeError
 
 Obj = dict[str, Any]
 
@@ -73,7 +73,7 @@ async def test_config_map_is_replaced_as_a_whole(context: Context) -> None:
 )  # fmt: skip
 async def test_what_follows_an_object_is_mounted_read_only(context: Context, volume: Obj, writable: bool) -> None:
     at = await volumes.setup(context, {"name": "v", **volume})
-    (mount,) = mounts({"name": "c", "volumeMounts": [{"name": "v", "mountPath": "/v"}]}, {"v": at}, {})
+    (mount,) = volume_mounts({"name": "c", "volumeMounts": [{"name": "v", "mountPath": "/v"}]}, {"v": at}, {})
     assert mount.read_only is not writable
 
 
@@ -123,7 +123,7 @@ async def test_empty_dir_and_host_path(context: Context, tmp_path: Path) -> None
 def test_a_sub_path_needs_all_its_variables() -> None:
     container = {"name": "c", "volumeMounts": [{"name": "v", "mountPath": "/v", "subPathExpr": "$(B)/$(A)/$(C)"}]}
     with pytest.raises(ConfigError, match=r"^missing value for A, C$"):
-        mounts(container, {"v": VolumeAt(Path("/"))}, {"B": "b", "C": ""})
+        volume_mounts(container, {"v": VolumeAt(Path("/"))}, {"B": "b", "C": ""})
 
 
 def test_a_sub_path_stays_inside(tmp_path: Path) -> None:

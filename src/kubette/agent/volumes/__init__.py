@@ -7,9 +7,8 @@ import shutil
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from kubette.agent.creation import VolumeAt
 from kubette.agent.volumes import claim, configmap, downwardapi, emptydir, hostpath, projected, secret
-from kubette.agent.volumes.base import Context, VolumeError
+from kubette.agent.volumes.base import Context, VolumeAt, VolumeError
 from kubette.runtime import kernel
 
 __all__ = ["Context", "VolumeError", "remove_all", "setup", "setup_all"]

@@ -30,6 +30,14 @@ class Objects(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class VolumeAt:
+    """A volume on the node. What follows an API object is not ``writable``, whatever its mount says."""
+
+    path: Path
+    writable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """``data_dir`` outlives reboots, ``run_dir`` never touches a disk; both are the pod's own."""
 

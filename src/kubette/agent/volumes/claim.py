@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from kubette.agent.creation import VolumeAt
 from kubette.agent.volumes import hostpath
-from kubette.agent.volumes.base import Context, VolumeError
+from kubette.agent.volumes.base import Context, VolumeAt, VolumeError
 from kubette.api import meta
 
 Obj = dict[str, Any]

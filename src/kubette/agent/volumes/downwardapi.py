@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from kubette.agent import downward
-from kubette.agent.creation import VolumeAt
 from kubette.agent.volumes import payload
-from kubette.agent.volumes.base import Context, VolumeError
+from kubette.agent.volumes.base import Context, VolumeAt, VolumeError
 
 Obj = dict[str, Any]
 

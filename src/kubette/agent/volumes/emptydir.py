@@ -7,8 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from kubette.agent.creation import VolumeAt
-from kubette.agent.volumes.base import Context, VolumeError
+from kubette.agent.volumes.base import Context, VolumeAt, VolumeError
 from kubette.api import quantity
 from kubette.runtime import kernel
 

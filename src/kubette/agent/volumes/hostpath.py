@@ -7,8 +7,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from kubette.agent.creation import VolumeAt
-from kubette.agent.volumes.base import Context, VolumeError
+from kubette.agent.volumes.base import Context, VolumeAt, VolumeError
 
 Obj = dict[str, Any]
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from kubette.agent.creation import VolumeAt
 from kubette.agent.lifecycle import every_container
 from kubette.agent.volumes import configmap, downwardapi, payload, secret
-from kubette.agent.volumes.base import Context, VolumeError
+from kubette.agent.volumes.base import Context, VolumeAt, VolumeError
 
 Obj = dict[str, Any]
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from kubette.agent.creation import VolumeAt
 from kubette.agent.volumes import payload
-from kubette.agent.volumes.base import Context, VolumeError
+from kubette.agent.volumes.base import Context, VolumeAt, VolumeError
 from kubette.api import meta
 
 Obj = dict[str, Any]

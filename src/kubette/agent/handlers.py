@@ -1,12 +1,14 @@
-"""One probe, run once: exec, HTTP, TCP or gRPC. Worded as the kubelet words its results.
+"""The handlers of probes and lifecycle hooks, run once: exec, HTTP, TCP, gRPC, sleep. Worded as the kubelet does.
 
-Runs in the node's network namespace; certificates are not verified. Source:
-https://kubernetes.io/docs/tasks/configure-pod-container/configure-liveness-readiness-startup-probes/.
+Network handlers run in the node's network namespace; certificates are not verified. Sources:
+https://kubernetes.io/docs/tasks/configure-pod-container/configure-liveness-readiness-startup-probes/ and
+https://kubernetes.io/docs/concepts/containers/container-lifecycle-hooks/.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import socket
 import ssl
@@ -16,18 +18,28 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from kubette.agent import grpc_health
+from kubette.api.meta import Obj
 from kubette.runtime.interface import Runtime, RuntimeFailure
 
-Obj = dict[str, Any]
 Outcome = tuple[bool, str]  # success, output
 
 REDIRECTED = "Probe terminated redirects"  # a success that deserves a warning
 _MAX_BODY = 10 * 1024
 _USER_AGENT = "kube-probe/1.36"
+_HOOK_HTTP_SECONDS = 30.0
 
 
-class Unsettled(Exception):
-    """The probe could not be run (an unknown port name, …): neither success nor failure."""
+class HandlerError(Exception):
+    """The handler could not be run (an unknown port name, …): neither success nor failure."""
+
+
+class HookFailure(Exception):
+    """The hook did not succeed. ``subject``: the hook as the kubelet names it. The message may hold secrets, so it
+    belongs in no event."""
+
+    def __init__(self, subject: str, message: str) -> None:
+        super().__init__(message)
+        self.subject = subject
 
 
 def port_number(container: Obj, port: Any) -> int:
@@ -39,7 +51,7 @@ def port_number(container: Obj, port: Any) -> int:
             return int(p["containerPort"])
     if str(port).isdigit():
         return int(port)
-    raise Unsettled(f"couldn't find port: {port!r} in container {container['name']}")
+    raise HandlerError(f"couldn't find port: {port!r} in container {container['name']}")
 
 
 def insecure_tls() -> ssl.SSLContext:
@@ -49,8 +61,8 @@ def insecure_tls() -> ssl.SSLContext:
     return context
 
 
-async def run(probe: Obj, container: Obj, pod_ip: str, container_id: str, runtime: Runtime) -> Outcome:
-    """One attempt within the probe's timeout. Unsettled when there is no telling."""
+async def run_probe(probe: Obj, container: Obj, pod_ip: str, container_id: str, runtime: Runtime) -> Outcome:
+    """One attempt within the probe's timeout. HandlerError when there is no result."""
     timeout = float(probe.get("timeoutSeconds") or 1)
     if action := probe.get("exec"):
         return await _exec(runtime, container_id, action.get("command") or (), timeout)
@@ -60,7 +72,41 @@ async def run(probe: Obj, container: Obj, pod_ip: str, container_id: str, runtim
         return await _tcp(action.get("host") or pod_ip, port_number(container, action["port"]), timeout)
     if action := probe.get("grpc"):
         return await grpc_health.check(pod_ip, int(action["port"]), action.get("service") or "", timeout)
-    raise Unsettled("missing probe handler")
+    raise HandlerError("missing probe handler")
+
+
+async def run_hook(
+    handler: Obj, container: Obj, pod_ip: str, container_id: str, runtime: Runtime, limit: float
+) -> None:
+    """Run the hook, for at most ``limit`` seconds. HookFailure when it does not succeed."""
+    subject = _hook_subject(handler)
+    try:
+        async with asyncio.timeout(limit):
+            if action := handler.get("exec"):
+                result = await runtime.exec(container_id, action.get("command") or (), limit)
+                if result.exit_code:
+                    text = result.output.decode(errors="replace")
+                    why = f"command '{' '.join(action['command'])}' exited with {result.exit_code}: {text}"
+                    raise HookFailure(subject, f"error: {why}, message: {json.dumps(text, ensure_ascii=False)}")
+            elif action := handler.get("httpGet"):
+                seconds = min(limit, _HOOK_HTTP_SECONDS)
+                success, output = await http_get(action, container, pod_ip, seconds)
+                if not success:
+                    raise HookFailure(subject, f"error: {output}")
+            elif action := handler.get("sleep"):
+                await asyncio.sleep(float(action.get("seconds") or 0))
+    except TimeoutError as error:
+        raise HookFailure(subject, f"error: it did not complete in {limit:g} seconds") from error
+    except (RuntimeFailure, HandlerError) as error:
+        raise HookFailure(subject, f"error: {error}") from error
+
+
+def _hook_subject(handler: Obj) -> str:
+    if action := handler.get("exec"):
+        return f"Exec lifecycle hook ([{' '.join(action.get('command') or ())}])"
+    if action := handler.get("httpGet"):
+        return f"HTTP lifecycle hook ({action.get('path') or ''})"
+    return "Sleep lifecycle hook"
 
 
 async def _exec(runtime: Runtime, container_id: str, command: Any, timeout: float) -> Outcome:
@@ -69,7 +115,7 @@ async def _exec(runtime: Runtime, container_id: str, command: Any, timeout: floa
     except TimeoutError:
         return False, f'command timed out: "{" ".join(command)}" timed out after {timeout:g}s'
     except RuntimeFailure as error:
-        raise Unsettled(str(error)) from error
+        raise HandlerError(str(error)) from error
     return result.exit_code == 0, result.output[:_MAX_BODY].decode(errors="replace")
 
 

@@ -1,10 +1,11 @@
-"""From a pod's container to the runtime's ContainerSpec: command, mounts, security, labels. Pure but for paths.
+"""What a container is to be: from its part of the pod to the runtime's ContainerSpec. Starts and stops nothing.
 
-Labels are what a later agent adopts a running container by.
+The labels are what a later agent takes a running container over by.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
@@ -14,12 +15,16 @@ from typing import Any
 
 import orjson
 
+from kubette.agent import env, qos
+from kubette.agent.config import AgentConfig
 from kubette.agent.env import ConfigError
 from kubette.agent.expansion import expand_all, expand_strict
+from kubette.agent.shared import Shared
+from kubette.agent.volumes.base import VolumeAt
 from kubette.api import meta
-from kubette.runtime.interface import Mount, SandboxSpec, Security
-
-Obj = dict[str, Any]
+from kubette.api.meta import Obj
+from kubette.runtime import references
+from kubette.runtime.interface import ContainerSpec, Image, Mount, Sandbox, Security
 
 LABEL_NAME = "io.kubernetes.pod.name"
 LABEL_NAMESPACE = "io.kubernetes.pod.namespace"
@@ -34,7 +39,86 @@ LABEL_RESOURCES = "io.kubernetes.container.resources"  # what it was given, as J
 LABEL_IMAGE_ID = "io.kubernetes.container.imageID"
 
 _PROPAGATION = {"HostToContainer": "rslave", "Bidirectional": "rshared"}
-_MESSAGE_LIMIT, _LOG_LIMIT, _LOG_LINES = 4096, 2048, 80
+_MESSAGE_PATH = "/dev/termination-log"
+
+
+@dataclass(frozen=True, slots=True)
+class PodSetup:
+    """What a pod's containers are put into. ``files``: mounts of /etc/hosts, /etc/resolv.conf and /etc/hostname."""
+
+    sandbox: Sandbox
+    ips: tuple[str, ...]
+    volumes: Mapping[str, VolumeAt]
+    files: tuple[Mount, ...]
+
+
+def format_pod(pod: Obj) -> str:
+    """The pod as the kubelet names it in messages."""
+    return f"{meta.name(pod)}_{meta.namespace(pod)}({meta.uid(pod)})"
+
+
+async def container_spec(
+    shared: Shared, pod: Obj, container: Obj, setup: PodSetup, attempt: int, image: Image, *, pid_of: str = ""
+) -> ContainerSpec:
+    """ConfigError or VolumeError say why the container cannot be configured. ``pid_of``: the ID of the container
+    whose PID namespace it joins."""
+    variables = await _environment(shared, pod, container, setup.ips)
+    mounts = await asyncio.to_thread(volume_mounts, container, setup.volumes, variables)
+    taken = {m.target.rstrip("/") for m in mounts}
+    mounts += [m for m in setup.files if m.target not in taken]
+    message_file, log_path = await asyncio.to_thread(_node_files, shared.config, pod, container["name"], attempt)
+    message_path = container.get("terminationMessagePath") or _MESSAGE_PATH
+    if message_path not in taken:
+        mounts.append(Mount(message_file, message_path))
+    return ContainerSpec(
+        pod_uid=meta.uid(pod),
+        name=container["name"],
+        attempt=attempt,
+        image=image.id,
+        sandbox=setup.sandbox,
+        command=expand_all(container.get("command") or (), variables),
+        args=expand_all(container.get("args") or (), variables),
+        env=tuple(variables.items()),
+        working_dir=container.get("workingDir") or "",
+        mounts=tuple(mounts),
+        resources=qos.kernel_resources(pod, container, shared.memory_bytes),
+        security=security(pod, container, shared.config.seccomp_dir),
+        tty=bool(container.get("tty")),
+        stdin=bool(container.get("stdin")),
+        stdin_once=bool(container.get("stdinOnce")),
+        log_path=log_path,
+        labels=labels(pod, container, attempt, message_file, image),
+        pod_words=format_pod(pod),
+        stop_signal=(container.get("lifecycle") or {}).get("stopSignal") or "",
+        pid_of=pid_of,
+    )
+
+
+async def _environment(shared: Shared, pod: Obj, container: Obj, ips: Sequence[str]) -> dict[str, str]:
+    maps, secrets = env.references(container)
+    namespace = meta.namespace(pod)
+    found_maps = {n: await shared.objects.config_map(namespace, n) for n in sorted(maps)}
+    found_secrets = {n: await shared.objects.secret(namespace, n) for n in sorted(secrets)}
+    sources = env.Sources(
+        services=tuple(shared.services()),
+        config_maps={n: o for n, o in found_maps.items() if o is not None},
+        secrets={n: o for n, o in found_secrets.items() if o is not None},
+        pod_ips=ips,
+        host_ips=shared.config.node_ips,
+        allocatable=shared.allocatable,
+    )
+    return env.build(pod, container, sources)
+
+
+def _node_files(config: AgentConfig, pod: Obj, name: str, attempt: int) -> tuple[Path, Path]:
+    """Make the termination message file, empty, and the directory of the log. Returns both files' paths."""
+    message = config.pod_dir(meta.uid(pod)) / "containers" / name / f"{attempt}.message"
+    message.parent.mkdir(parents=True, exist_ok=True)
+    message.write_bytes(b"")
+    message.chmod(0o666)
+    logs = config.pod_logs_dir(meta.namespace(pod), meta.name(pod), meta.uid(pod)) / name
+    logs.mkdir(parents=True, exist_ok=True)
+    return message, logs / f"{attempt}.log"
 
 
 def spec_hash(container: Obj) -> str:
@@ -43,9 +127,7 @@ def spec_hash(container: Obj) -> str:
     return hashlib.blake2s(orjson.dumps(kept, option=orjson.OPT_SORT_KEYS), digest_size=4).hexdigest()
 
 
-def labels(
-    pod: Obj, container: Obj, attempt: int, message_file: Path, image: str, image_id: str
-) -> dict[str, str]:
+def labels(pod: Obj, container: Obj, attempt: int, message_file: Path, image: Image) -> dict[str, str]:
     grace = (pod.get("spec") or {}).get("terminationGracePeriodSeconds")
     return {
         LABEL_NAME: meta.name(pod),
@@ -56,26 +138,10 @@ def labels(
         LABEL_HASH: spec_hash(container),
         LABEL_GRACE: str(30 if grace is None else grace),
         LABEL_MESSAGE: str(message_file),
-        LABEL_IMAGE: image,
+        LABEL_IMAGE: str(references.parse(str(container["image"]))),
         LABEL_RESOURCES: orjson.dumps(container.get("resources") or {}).decode(),
-        LABEL_IMAGE_ID: image_id,
+        LABEL_IMAGE_ID: image.digests[0] if image.digests else image.id,
     }
-
-
-def sandbox(pod: Obj, hostname: str) -> SandboxSpec:
-    spec = pod.get("spec") or {}
-    sysctls = {s["name"]: s["value"] for s in (spec.get("securityContext") or {}).get("sysctls") or ()}
-    return SandboxSpec(
-        pod_uid=meta.uid(pod),
-        pod_name=meta.name(pod),
-        pod_namespace=meta.namespace(pod),
-        hostname=hostname,
-        host_network=bool(spec.get("hostNetwork")),
-        host_ipc=bool(spec.get("hostIPC")),
-        host_pid=bool(spec.get("hostPID")),
-        share_pid=bool(spec.get("shareProcessNamespace")),
-        sysctls=sysctls,
-    )
 
 
 def security(pod: Obj, container: Obj, profiles: Path) -> Security:
@@ -113,15 +179,7 @@ def _seccomp(chosen: Obj, profiles: Path) -> str:
     return ""
 
 
-@dataclass(frozen=True, slots=True)
-class VolumeAt:
-    """A volume on the node. What follows an API object is not ``writable``, whatever its mount says."""
-
-    path: Path
-    writable: bool = True
-
-
-def mounts(container: Obj, volumes: Mapping[str, VolumeAt], env: Mapping[str, str]) -> list[Mount]:
+def volume_mounts(container: Obj, volumes: Mapping[str, VolumeAt], variables: Mapping[str, str]) -> list[Mount]:
     """The volumeMounts. ConfigError when a subPath cannot be had."""
     out = []
     for m in container.get("volumeMounts") or ():
@@ -130,7 +188,7 @@ def mounts(container: Obj, volumes: Mapping[str, VolumeAt], env: Mapping[str, st
             raise ConfigError(f'cannot find volume "{m["name"]}" to mount into container "{container["name"]}"')
         source, sub = volume.path, m.get("subPath") or ""
         if m.get("subPathExpr"):
-            sub, missing = expand_strict(m["subPathExpr"], env)
+            sub, missing = expand_strict(m["subPathExpr"], variables)
             if missing:
                 raise ConfigError(f"missing value for {', '.join(missing)}")
         if sub:
@@ -161,25 +219,3 @@ def sub_path(volume: VolumeAt, sub: str, name: str) -> Path:
         real.mkdir(parents=True, mode=0o750, exist_ok=True)
         real.chmod(volume.path.stat().st_mode & 0o7777)
     return real
-
-
-def command(container: Obj, env: Mapping[str, str]) -> tuple[Sequence[str], Sequence[str]]:
-    return expand_all(container.get("command") or (), env), expand_all(container.get("args") or (), env)
-
-
-def termination_message(file: str, policy: str, exit_code: int, log: Path) -> str:
-    """What the container left in its message file, or the end of its log if the policy says so."""
-    try:
-        with open(file, "rb") as f:
-            text = f.read(_MESSAGE_LIMIT).decode(errors="replace")
-    except OSError:
-        text = ""
-    if text or policy != "FallbackToLogsOnError" or exit_code == 0:
-        return text
-    try:
-        with log.open("rb") as f:
-            f.seek(max(0, log.stat().st_size - 4 * _LOG_LIMIT))
-            lines = f.read().decode(errors="replace").splitlines()
-    except OSError:
-        return ""
-    return "\n".join(line.split(" ", 3)[-1] for line in lines[-_LOG_LINES:])[-_LOG_LIMIT:]

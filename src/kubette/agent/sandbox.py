@@ -1,0 +1,254 @@
+"""A pod's sandbox and what belongs to it: namespaces, addresses, volumes, /etc/hosts, /etc/resolv.conf.
+
+``PodSandbox`` sets all of it up before the first container, keeps the volumes up to date while containers run, and
+removes it at the end. Every step is idempotent: an agent that takes a running pod over goes the same way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import shutil
+from pathlib import Path
+
+from kubette.agent import files, volumes
+from kubette.agent.container_spec import PodSetup
+from kubette.agent.lifecycle import every_container
+from kubette.agent.pod_state import PodState
+from kubette.agent.shared import Shared
+from kubette.agent.tasks import uninterrupted
+from kubette.agent.volumes import emptydir
+from kubette.agent.volumes.base import Context, VolumeError
+from kubette.api import meta
+from kubette.api.meta import Obj
+from kubette.runtime.interface import Mount, RuntimeFailure, Sandbox, SandboxSpec
+
+_FIRST_RETRY, _LAST_RETRY = 0.5, 30.0
+_JITTER = 0.2  # of the time between refreshes, so that a node's pods do not all read at once
+_SET_UP, _REFRESH, _MEASURE = "set up sandbox", "refresh volumes", "measure volumes"
+
+
+class PodSandbox:
+    """Of one pod. Sets ``setup`` of its state; a volume that has grown too big makes the pod fail."""
+
+    def __init__(self, state: PodState) -> None:
+        self._state = state
+        self._refresh_at = self._measure_at = state.shared.clock()
+
+    # -- at the beginning ----------------------------------------------------------------------------
+
+    def set_up(self) -> None:
+        """Begin to set the pod up, unless that is done or under way; repeated until it succeeds."""
+        if self._state.setup is None and not self._state.tasks.running(_SET_UP):
+            self._state.tasks.start(_SET_UP, self._set_up())
+
+    async def _set_up(self) -> None:
+        state, delay = self._state, _FIRST_RETRY
+        while True:
+            try:
+                state.setup = await self._set_up_once()
+                if any(state.stale(record) for record in state.containers.values()):
+                    words = "Pod sandbox changed, it will be killed and re-created."
+                    state.event("Normal", "SandboxChanged", words)
+                return
+            except VolumeError as error:
+                state.event("Warning", "FailedMount", str(error))
+            except (RuntimeFailure, OSError) as error:
+                state.event("Warning", "FailedCreatePodSandBox", f"Failed to create pod sandbox: {error}")
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, _LAST_RETRY)
+
+    async def _set_up_once(self) -> PodSetup:
+        """Make sandbox and volumes side by side: volumes need no addresses."""
+        shared, pod = self._state.shared, self._state.pod
+        both = asyncio.gather(
+            uninterrupted(_create_sandbox(shared, pod), f"sandbox of {self._state.title}"),
+            volumes.setup_all(_volume_context(shared, pod)),
+            return_exceptions=True,
+        )
+        made, at = await both
+        if isinstance(at, BaseException):
+            raise at
+        if isinstance(made, BaseException):
+            raise made
+        sandbox, ips = made
+        own = await asyncio.to_thread(_write_files, shared, pod, ips)
+        return PodSetup(sandbox, ips, at, own)
+
+    # -- while containers run ------------------------------------------------------------------------
+
+    def refresh_soon(self) -> None:
+        """What volumes are made from has changed."""
+        self._refresh_at = 0
+
+    def maintain(self, now: float) -> list[float]:
+        """Refresh and measure volumes when it is time. Returns when it is time again."""
+        state = self._state
+        if state.setup is None:
+            return []
+        times = []
+        if _has_refreshed_volumes(state.pod):
+            self._refresh(now)
+            times.append(self._refresh_at)
+        if emptydir.limits(state.pod):
+            self._measure(now)
+            times.append(self._measure_at)
+        return times
+
+    def _refresh(self, now: float) -> None:
+        state = self._state
+        if now < self._refresh_at:
+            return
+        if state.tasks.running(_REFRESH):
+            self._refresh_at = now + _FIRST_RETRY
+            return
+        self._refresh_at = now + state.shared.config.refresh_seconds * random.uniform(1 - _JITTER, 1 + _JITTER)
+        if any(record.runs for record in state.containers.values()):
+            state.tasks.start(_REFRESH, self._refresh_once())
+
+    async def _refresh_once(self) -> None:
+        state = self._state
+        try:
+            await volumes.setup_all(_volume_context(state.shared, state.pod, state.ips), volumes.REFRESHED)
+        except VolumeError as error:
+            state.event("Warning", "FailedMount", str(error))
+
+    def _measure(self, now: float) -> None:
+        if now < self._measure_at or self._state.tasks.running(_MEASURE):
+            return
+        self._measure_at = now + self._state.shared.config.usage_seconds
+        self._state.tasks.start(_MEASURE, self._measure_once())
+
+    async def _measure_once(self) -> None:
+        state = self._state
+        words = await asyncio.to_thread(emptydir.over_limit, _volume_context(state.shared, state.pod))
+        if words and state.failed is None:
+            state.failed = "Evicted", words
+            state.event("Warning", "Evicted", words)
+
+    # -- at the end ----------------------------------------------------------------------------------
+
+    async def interrupt(self) -> None:
+        """The pod ends: stop setting it up and refreshing it."""
+        await self._state.tasks.stop(_SET_UP, _REFRESH)
+
+    async def release_network(self) -> None:
+        """The pod has ended: its addresses and host ports are free again."""
+        await release_network(self._state.shared, self._state.uid)
+
+    async def remove(self) -> None:
+        """Remove addresses, namespaces and the containers that are left."""
+        await remove_sandbox(self._state.shared, self._state.uid)
+
+    async def remove_files(self) -> None:
+        """Remove volumes and logs: nothing of the pod is left on the node."""
+        shared, pod = self._state.shared, self._state.pod
+        await volumes.remove_all(_volume_context(shared, pod))
+        shared.objects.forget(meta.uid(pod))
+        if meta.name(pod):
+            logs = shared.config.pod_logs_dir(meta.namespace(pod), meta.name(pod), meta.uid(pod))
+            await asyncio.to_thread(shutil.rmtree, logs, True)
+
+
+async def release_network(shared: Shared, uid: str) -> None:
+    if shared.host_ports is not None:
+        shared.host_ports.remove(uid)
+    await shared.network.detach(uid)
+
+
+async def remove_sandbox(shared: Shared, uid: str) -> None:
+    """Addresses, namespaces and containers of a pod that may be unknown to the API."""
+    await release_network(shared, uid)
+    await shared.runtime.remove_sandbox(uid)
+
+
+def host_ports(pod: Obj, ips: tuple[str, ...]) -> list[tuple[str, str, int, str, int]]:
+    """(protocol, host IP, host port, pod IP, container port) of every hostPort, for each of the pod's IPs."""
+    return [
+        (p.get("protocol") or "TCP", p.get("hostIP") or "", int(p["hostPort"]), ip, int(p["containerPort"]))
+        for c in every_container(pod)
+        for p in c.get("ports") or ()
+        if p.get("hostPort")
+        for ip in ips
+    ]
+
+
+def sandbox_spec(pod: Obj, hostname: str) -> SandboxSpec:
+    spec = pod.get("spec") or {}
+    sysctls = {s["name"]: s["value"] for s in (spec.get("securityContext") or {}).get("sysctls") or ()}
+    return SandboxSpec(
+        pod_uid=meta.uid(pod),
+        pod_name=meta.name(pod),
+        pod_namespace=meta.namespace(pod),
+        hostname=hostname,
+        host_network=bool(spec.get("hostNetwork")),
+        host_ipc=bool(spec.get("hostIPC")),
+        host_pid=bool(spec.get("hostPID")),
+        share_pid=bool(spec.get("shareProcessNamespace")),
+        sysctls=sysctls,
+    )
+
+
+async def _create_sandbox(shared: Shared, pod: Obj) -> tuple[Sandbox, tuple[str, ...]]:
+    config = shared.config
+    hostname, _ = files.host_names(pod, config.cluster_domain, config.node_name)
+    sandbox = await shared.runtime.create_sandbox(sandbox_spec(pod, hostname))
+    if sandbox.netns is None:
+        return sandbox, config.node_ips
+    known = (pod.get("status") or {}).get("podIP")  # of a pod that outlived its sandbox: it gets a new one
+    try:
+        ips = await shared.network.attach(meta.uid(pod), sandbox.netns)
+        if shared.host_ports is not None and (ports := host_ports(pod, ips)):
+            shared.host_ports.set(meta.uid(pod), ports)
+    except Exception as error:
+        why = f"failed to set up pod network (last address: {known}): {error}" if known else f"pod network: {error}"
+        raise RuntimeFailure(why, "CreatePodSandboxError") from error
+    return sandbox, ips
+
+
+def _volume_context(shared: Shared, pod: Obj, ips: tuple[str, ...] = ()) -> Context:
+    config, uid = shared.config, meta.uid(pod)
+    return Context(
+        pod=pod,
+        objects=shared.objects,
+        data_dir=config.pod_dir(uid),
+        run_dir=config.pod_run_dir(uid),
+        pod_ips=ips,
+        host_ips=config.node_ips,
+        allocatable=shared.allocatable,
+    )
+
+
+def _has_refreshed_volumes(pod: Obj) -> bool:
+    return any(volumes.kind_of(v) in volumes.REFRESHED for v in (pod.get("spec") or {}).get("volumes") or ())
+
+
+def _write_files(shared: Shared, pod: Obj, ips: tuple[str, ...]) -> tuple[Mount, ...]:
+    """The pod's own /etc files, written in place: containers hold a bind mount of the file itself."""
+    config = shared.config
+    directory = config.pod_dir(meta.uid(pod))
+    directory.mkdir(parents=True, exist_ok=True)
+    node = files.parse_resolv_conf(_read(config.resolv_conf))
+    resolv = files.resolv_conf(pod, node, config.cluster_dns, config.cluster_domain).text()
+    hostname, _ = files.host_names(pod, config.cluster_domain, config.node_name)
+    node_hosts = _read(Path("/etc/hosts")) if (pod.get("spec") or {}).get("hostNetwork") else ""
+    texts = {
+        "/etc/hosts": files.hosts(pod, ips, config.cluster_domain, config.node_name, node_hosts),
+        "/etc/resolv.conf": resolv,
+        "/etc/hostname": hostname + "\n",
+    }
+    out = []
+    for target, text in texts.items():
+        path = directory / target.removeprefix("/").replace("/", "-")
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)
+            path.chmod(0o644)
+        out.append(Mount(path, target))
+    return tuple(out)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""
