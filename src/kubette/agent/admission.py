@@ -8,13 +8,12 @@ another took the room, is seen by nobody but the node. What it refuses fails for
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from kubette.api import meta
+from kubette.api.meta import Object
 from kubette.api.placement import amounts, host_ports, node_suits, pod_requests, ports_clash
 from kubette.api.taints import tolerated
 
-Obj = dict[str, Any]
 Refusal = tuple[str, str]  # reason, message
 
 #: They belong to a namespace of the pod's own, and do no harm to others. The rest would change the machine.
@@ -27,12 +26,12 @@ SAFE_SYSCTLS = frozenset({
 _FIRST = ("pods", "cpu", "memory")  # the order in which they are looked at
 
 
-def refusal(pod: Obj, others: Sequence[Obj], node: Obj) -> Refusal | None:
+def refusal(pod: Object, others: Sequence[Object], node: Object) -> Refusal | None:
     """Why the node refuses the pod; None when it takes it. ``others``: the pods that it has taken."""
     return next(_refusals(pod, others, node), None)
 
 
-def _refusals(pod: Obj, others: Sequence[Obj], node: Obj) -> Iterator[Refusal]:
+def _refusals(pod: Object, others: Sequence[Object], node: Object) -> Iterator[Refusal]:
     spec = pod.get("spec") or {}
     yield from _sysctls(spec)
     yield from _confinement(spec)
@@ -54,7 +53,7 @@ def _failed(predicate: str, why: str) -> Refusal:
     return predicate, f"Predicate {predicate} failed: {why}"
 
 
-def _resources(spec: Obj, others: Sequence[Obj], node: Obj) -> Iterator[Refusal]:
+def _resources(spec: Object, others: Sequence[Object], node: Object) -> Iterator[Refusal]:
     offered = amounts((node.get("status") or {}).get("allocatable"))
     used: dict[str, int] = {}
     for other in others:
@@ -68,7 +67,7 @@ def _resources(spec: Obj, others: Sequence[Obj], node: Obj) -> Iterator[Refusal]
             yield f"OutOf{name}", f"Node didn't have enough resource: {name}, {figures}"
 
 
-def _confinement(spec: Obj) -> Iterator[Refusal]:
+def _confinement(spec: Object) -> Iterator[Refusal]:
     """What would keep a pod in its place and is not to be had here: it must not run without."""
     if spec.get("hostUsers") is False:
         yield "UserNamespaces", "Cannot set spec.hostUsers to false: this node does not support user namespaces"
@@ -78,7 +77,7 @@ def _confinement(spec: Obj) -> Iterator[Refusal]:
         yield "AppArmor", "Cannot enforce AppArmor: this node does not support profiles of its own"
 
 
-def _sysctls(spec: Obj) -> Iterator[Refusal]:
+def _sysctls(spec: Object) -> Iterator[Refusal]:
     for sysctl in (spec.get("securityContext") or {}).get("sysctls") or ():
         name = sysctl["name"].replace("/", ".")
         if name not in SAFE_SYSCTLS:

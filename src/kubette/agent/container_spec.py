@@ -22,7 +22,7 @@ from kubette.agent.expansion import expand_all, expand_strict
 from kubette.agent.shared import Shared
 from kubette.agent.volumes.base import VolumeAt
 from kubette.api import meta
-from kubette.api.meta import Obj
+from kubette.api.meta import Object
 from kubette.runtime import references
 from kubette.runtime.interface import ContainerSpec, Image, Mount, Sandbox, Security
 
@@ -52,13 +52,13 @@ class PodSetup:
     files: tuple[Mount, ...]
 
 
-def format_pod(pod: Obj) -> str:
+def format_pod(pod: Object) -> str:
     """The pod as the kubelet names it in messages."""
     return f"{meta.name(pod)}_{meta.namespace(pod)}({meta.uid(pod)})"
 
 
 async def container_spec(
-    shared: Shared, pod: Obj, container: Obj, setup: PodSetup, attempt: int, image: Image, *, pid_of: str = ""
+    shared: Shared, pod: Object, container: Object, setup: PodSetup, attempt: int, image: Image, *, pid_of: str = ""
 ) -> ContainerSpec:
     """ConfigError or VolumeError say why the container cannot be configured. ``pid_of``: the ID of the container
     whose PID namespace it joins."""
@@ -94,7 +94,7 @@ async def container_spec(
     )
 
 
-async def _environment(shared: Shared, pod: Obj, container: Obj, ips: Sequence[str]) -> dict[str, str]:
+async def _environment(shared: Shared, pod: Object, container: Object, ips: Sequence[str]) -> dict[str, str]:
     maps, secrets = env.references(container)
     namespace = meta.namespace(pod)
     found_maps = {n: await shared.objects.config_map(namespace, n) for n in sorted(maps)}
@@ -110,7 +110,7 @@ async def _environment(shared: Shared, pod: Obj, container: Obj, ips: Sequence[s
     return env.build(pod, container, sources)
 
 
-def _node_files(config: AgentConfig, pod: Obj, name: str, attempt: int) -> tuple[Path, Path]:
+def _node_files(config: AgentConfig, pod: Object, name: str, attempt: int) -> tuple[Path, Path]:
     """Make the termination message file, empty, and the directory of the log. Returns both files' paths."""
     message = config.pod_dir(meta.uid(pod)) / "containers" / name / f"{attempt}.message"
     message.parent.mkdir(parents=True, exist_ok=True)
@@ -121,13 +121,13 @@ def _node_files(config: AgentConfig, pod: Obj, name: str, attempt: int) -> tuple
     return message, logs / f"{attempt}.log"
 
 
-def spec_hash(container: Obj) -> str:
+def spec_hash(container: Object) -> str:
     """Changes with what matters for a restart: the image (the only field of a running container that may)."""
     kept = {"name": container["name"], "image": container.get("image")}
     return hashlib.blake2s(orjson.dumps(kept, option=orjson.OPT_SORT_KEYS), digest_size=4).hexdigest()
 
 
-def labels(pod: Obj, container: Obj, attempt: int, message_file: Path, image: Image) -> dict[str, str]:
+def labels(pod: Object, container: Object, attempt: int, message_file: Path, image: Image) -> dict[str, str]:
     grace = (pod.get("spec") or {}).get("terminationGracePeriodSeconds")
     return {
         LABEL_NAME: meta.name(pod),
@@ -144,7 +144,7 @@ def labels(pod: Obj, container: Obj, attempt: int, message_file: Path, image: Im
     }
 
 
-def security(pod: Obj, container: Obj, profiles: Path) -> Security:
+def security(pod: Object, container: Object, profiles: Path) -> Security:
     """The container's security context over the pod's. ``profiles``: where Localhost seccomp profiles lie."""
     of_pod = (pod.get("spec") or {}).get("securityContext") or {}
     own = container.get("securityContext") or {}
@@ -170,7 +170,7 @@ def security(pod: Obj, container: Obj, profiles: Path) -> Security:
     )
 
 
-def _seccomp(chosen: Obj, profiles: Path) -> str:
+def _seccomp(chosen: Object, profiles: Path) -> str:
     match chosen.get("type"):
         case "RuntimeDefault":
             return "RuntimeDefault"
@@ -179,7 +179,7 @@ def _seccomp(chosen: Obj, profiles: Path) -> str:
     return ""
 
 
-def volume_mounts(container: Obj, volumes: Mapping[str, VolumeAt], variables: Mapping[str, str]) -> list[Mount]:
+def volume_mounts(container: Object, volumes: Mapping[str, VolumeAt], variables: Mapping[str, str]) -> list[Mount]:
     """The volumeMounts. ConfigError when a subPath cannot be had."""
     out = []
     for m in container.get("volumeMounts") or ():

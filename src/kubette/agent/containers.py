@@ -18,7 +18,7 @@ from kubette.agent.pod_state import ContainerRecord, PodState
 from kubette.agent.tasks import uninterrupted
 from kubette.agent.volumes.base import VolumeError
 from kubette.api import meta
-from kubette.api.meta import Obj
+from kubette.api.meta import Object
 from kubette.runtime.interface import Container, ContainerSpec, ContainerState, Image, ImageFailure, RuntimeFailure
 
 log = logging.getLogger(__name__)
@@ -239,12 +239,12 @@ class PodContainers:
         return f'Container "{record.name}" in Pod "{self._state.title}"'
 
 
-def pod_grace(pod: Obj) -> float:
+def pod_grace(pod: Object) -> float:
     grace = (pod.get("spec") or {}).get("terminationGracePeriodSeconds")
     return 30.0 if grace is None else float(grace)
 
 
-def grace_for(pod: Obj, container: Obj, probe: str) -> float:
+def grace_for(pod: Object, container: Object, probe: str) -> float:
     """Seconds between SIGTERM and SIGKILL: the deletion's, or the failed probe's own, or the pod's."""
     deletion = meta.metadata(pod).get("deletionGracePeriodSeconds")
     if deletion is not None:

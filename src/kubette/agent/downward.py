@@ -11,8 +11,7 @@ from decimal import ROUND_CEILING
 from typing import Any
 
 from kubette.api import meta, quantity
-
-Obj = dict[str, Any]
+from kubette.api.meta import Object
 
 _SUBSCRIPT = re.compile(r"metadata\.(labels|annotations)\['([^']*)'\]")
 
@@ -21,7 +20,7 @@ class Unknown(Exception):
     """The field or resource cannot be told; the message is upstream's."""
 
 
-def field_value(pod: Obj, path: str, pod_ips: Sequence[str], host_ips: Sequence[str]) -> str:
+def field_value(pod: Object, path: str, pod_ips: Sequence[str], host_ips: Sequence[str]) -> str:
     """The text of a ``fieldRef``. ``metadata.labels`` and ``.annotations`` as whole are for files."""
     if found := _SUBSCRIPT.fullmatch(path):
         return str((meta.metadata(pod).get(found[1]) or {}).get(found[2], ""))
@@ -50,7 +49,7 @@ def _quoted(text: str) -> str:
     return f'"{escaped}"'
 
 
-def resource_value(pod: Obj, container: Obj, ref: Mapping[str, Any], allocatable: Mapping[str, str]) -> str:
+def resource_value(pod: Object, container: Object, ref: Mapping[str, Any], allocatable: Mapping[str, str]) -> str:
     """The number of a ``resourceFieldRef``, in units of its divisor, rounded up.
 
     A limit that is not set is the node's allocatable."""

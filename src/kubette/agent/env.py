@@ -10,13 +10,11 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from kubette.agent import downward
 from kubette.agent.expansion import expand
 from kubette.api import meta, names
-
-Obj = dict[str, Any]
+from kubette.api.meta import Object
 
 
 class ConfigError(Exception):
@@ -27,15 +25,15 @@ class ConfigError(Exception):
 class Sources:
     """What the environment is made from. ConfigMaps and Secrets by name; a missing one is absent."""
 
-    services: Sequence[Obj] = ()
-    config_maps: Mapping[str, Obj] = field(default_factory=dict)
-    secrets: Mapping[str, Obj] = field(default_factory=dict)
+    services: Sequence[Object] = ()
+    config_maps: Mapping[str, Object] = field(default_factory=dict)
+    secrets: Mapping[str, Object] = field(default_factory=dict)
     pod_ips: Sequence[str] = ()
     host_ips: Sequence[str] = ()
     allocatable: Mapping[str, str] = field(default_factory=dict)
 
 
-def references(container: Obj) -> tuple[set[str], set[str]]:
+def references(container: Object) -> tuple[set[str], set[str]]:
     """Names of the ConfigMaps and of the Secrets that the environment needs."""
     maps: set[str] = set()
     secrets: set[str] = set()
@@ -53,7 +51,7 @@ def references(container: Obj) -> tuple[set[str], set[str]]:
     return maps, secrets
 
 
-def service_variables(services: Iterable[Obj]) -> dict[str, str]:
+def service_variables(services: Iterable[Object]) -> dict[str, str]:
     """``KUBIA_SERVICE_HOST`` and its family for each Service with a cluster IP."""
     out: dict[str, str] = {}
     for service in services:
@@ -84,9 +82,9 @@ def _upper(name: str) -> str:
     return name.replace("-", "_").upper()
 
 
-def visible_services(services: Iterable[Obj], namespace: str, links: bool) -> list[Obj]:
+def visible_services(services: Iterable[Object], namespace: str, links: bool) -> list[Object]:
     """Those that a pod's environment tells of: its namespace's, and always ``default/kubernetes``."""
-    chosen: dict[str, Obj] = {}
+    chosen: dict[str, Object] = {}
     for service in services:
         home, name = meta.namespace(service), meta.name(service)
         if home == namespace and links:
@@ -96,7 +94,7 @@ def visible_services(services: Iterable[Obj], namespace: str, links: bool) -> li
     return list(chosen.values())
 
 
-def build(pod: Obj, container: Obj, sources: Sources) -> dict[str, str]:
+def build(pod: Object, container: Object, sources: Sources) -> dict[str, str]:
     """The variables in order. ConfigError when a reference that is not optional is missing."""
     spec, namespace = pod.get("spec") or {}, meta.namespace(pod)
     links = spec.get("enableServiceLinks") is not False
@@ -117,7 +115,7 @@ def build(pod: Obj, container: Obj, sources: Sources) -> dict[str, str]:
     return out
 
 
-def _env_from(source: Obj, namespace: str, sources: Sources) -> Iterator[tuple[str, str]]:
+def _env_from(source: Object, namespace: str, sources: Sources) -> Iterator[tuple[str, str]]:
     prefix = source.get("prefix") or ""
     if ref := source.get("configMapRef"):
         data = dict(_find(sources.config_maps, ref, "configmap").get("data") or {})
@@ -131,7 +129,7 @@ def _env_from(source: Obj, namespace: str, sources: Sources) -> Iterator[tuple[s
             yield name, str(data[key])
 
 
-def _find(objects: Mapping[str, Obj], ref: Obj, kind: str) -> Obj:
+def _find(objects: Mapping[str, Object], ref: Object, kind: str) -> Object:
     name = ref.get("name", "")
     found = objects.get(name)
     if found is None and not ref.get("optional"):
@@ -139,7 +137,7 @@ def _find(objects: Mapping[str, Obj], ref: Obj, kind: str) -> Obj:
     return found or {}
 
 
-def _value_from(pod: Obj, container: Obj, source: Obj, sources: Sources) -> str | None:
+def _value_from(pod: Object, container: Object, source: Object, sources: Sources) -> str | None:
     """None: an optional reference that is missing; the variable is not set then."""
     try:
         if ref := source.get("fieldRef"):

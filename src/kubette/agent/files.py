@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from kubette.api import meta
-
-Obj = dict[str, Any]
+from kubette.api.meta import Object
 
 _MAX_NAMESERVERS, _MAX_SEARCHES, _MAX_HOSTNAME = 3, 32, 63
 
@@ -49,7 +47,7 @@ def parse_resolv_conf(text: str) -> ResolvConf:
     return ResolvConf(tuple(servers), searches, tuple(options))
 
 
-def resolv_conf(pod: Obj, node: ResolvConf, cluster_dns: Sequence[str], domain: str) -> ResolvConf:
+def resolv_conf(pod: Object, node: ResolvConf, cluster_dns: Sequence[str], domain: str) -> ResolvConf:
     """By dnsPolicy, with dnsConfig merged in."""
     spec = pod.get("spec") or {}
     policy = spec.get("dnsPolicy") or "ClusterFirst"
@@ -76,7 +74,7 @@ def _unique(values: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(values))
 
 
-def host_names(pod: Obj, domain: str, node_name: str) -> tuple[str, str]:
+def host_names(pod: Object, domain: str, node_name: str) -> tuple[str, str]:
     """(hostname, fully qualified name or ""). A pod on the host's network is called as the node is."""
     spec = pod.get("spec") or {}
     if override := spec.get("hostnameOverride"):
@@ -90,7 +88,7 @@ def host_names(pod: Obj, domain: str, node_name: str) -> tuple[str, str]:
     return hostname, ""
 
 
-def hosts(pod: Obj, ips: Sequence[str], domain: str, node_name: str, node_hosts: str = "") -> str:
+def hosts(pod: Object, ips: Sequence[str], domain: str, node_name: str, node_hosts: str = "") -> str:
     """The file's text. ``node_hosts``: the node's own, which a pod on the host's network starts from."""
     spec = pod.get("spec") or {}
     if spec.get("hostNetwork"):

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from kubette.agent import grpc_health
-from kubette.api.meta import Obj
+from kubette.api.meta import Object
 from kubette.runtime.interface import Runtime, RuntimeFailure
 
 Outcome = tuple[bool, str]  # success, output
@@ -42,7 +42,7 @@ class HookFailure(Exception):
         self.subject = subject
 
 
-def port_number(container: Obj, port: Any) -> int:
+def port_number(container: Object, port: Any) -> int:
     """The number of a probe's or hook's port, which may be a name of the container's."""
     if isinstance(port, int):
         return port
@@ -61,7 +61,7 @@ def insecure_tls() -> ssl.SSLContext:
     return context
 
 
-async def run_probe(probe: Obj, container: Obj, pod_ip: str, container_id: str, runtime: Runtime) -> Outcome:
+async def run_probe(probe: Object, container: Object, pod_ip: str, container_id: str, runtime: Runtime) -> Outcome:
     """One attempt within the probe's timeout. HandlerError when there is no result."""
     timeout = float(probe.get("timeoutSeconds") or 1)
     if action := probe.get("exec"):
@@ -76,7 +76,7 @@ async def run_probe(probe: Obj, container: Obj, pod_ip: str, container_id: str, 
 
 
 async def run_hook(
-    handler: Obj, container: Obj, pod_ip: str, container_id: str, runtime: Runtime, limit: float
+    handler: Object, container: Object, pod_ip: str, container_id: str, runtime: Runtime, limit: float
 ) -> None:
     """Run the hook, for at most ``limit`` seconds. HookFailure when it does not succeed."""
     subject = _hook_subject(handler)
@@ -101,7 +101,7 @@ async def run_hook(
         raise HookFailure(subject, f"error: {error}") from error
 
 
-def _hook_subject(handler: Obj) -> str:
+def _hook_subject(handler: Object) -> str:
     if action := handler.get("exec"):
         return f"Exec lifecycle hook ([{' '.join(action.get('command') or ())}])"
     if action := handler.get("httpGet"):
@@ -119,7 +119,7 @@ async def _exec(runtime: Runtime, container_id: str, command: Any, timeout: floa
     return result.exit_code == 0, result.output[:_MAX_BODY].decode(errors="replace")
 
 
-async def http_get(action: Obj, container: Obj, pod_ip: str, timeout: float) -> Outcome:
+async def http_get(action: Object, container: Object, pod_ip: str, timeout: float) -> Outcome:
     """A GET; from 200 up to 399 is success. A redirect to another host is not followed, and counts as success."""
     scheme = (action.get("scheme") or "HTTP").lower()
     host = action.get("host") or pod_ip

@@ -11,13 +11,12 @@ import fnmatch
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import orjson
 
+from kubette.api.meta import Object
 from kubette.runtime.interface import Image, ImageFailure, Images
 
-Obj = dict[str, Any]
 Emit = Callable[[str, str, str], None]  # type, reason, message
 
 _MAX_ENTRIES = 4096
@@ -40,7 +39,7 @@ class ImagePuller:
         self._failed: dict[tuple[str, str], _Failed] = {}
         self._pulls: dict[tuple[str, str], asyncio.Task[Image]] = {}
 
-    async def ensure(self, pod_uid: str, container: Obj, auths: Sequence[Mapping[str, str]], emit: Emit) -> Image:
+    async def ensure(self, pod_uid: str, container: Object, auths: Sequence[Mapping[str, str]], emit: Emit) -> Image:
         """The image, present. ImageFailure carries the waiting reason (ErrImagePull, ImagePullBackOff, …)."""
         reference = str(container.get("image") or "")
         try:
@@ -137,7 +136,7 @@ def _host(key: str) -> str:
     return "docker.io" if host in ("index.docker.io", "registry-1.docker.io") else host
 
 
-def auths_of(secrets: Iterable[Obj], reference: str) -> list[dict[str, str]]:
+def auths_of(secrets: Iterable[Object], reference: str) -> list[dict[str, str]]:
     """Credentials among image pull secrets for the registry of ``reference``, and no other's; those that are
     for a part of the registry precede those for all of it."""
     found: list[tuple[str, dict[str, str]]] = []

@@ -13,12 +13,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
 
 from kubette.api import meta
+from kubette.api.meta import Object
 from kubette.runtime.interface import Container, ContainerState
-
-Obj = dict[str, Any]
 
 DEADLINE = ("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
 
@@ -95,37 +93,37 @@ class Plan:
         self.wake_at = at if self.wake_at is None else min(self.wake_at, at)
 
 
-def sidecar(container: Obj) -> bool:
+def sidecar(container: Object) -> bool:
     """An init container that goes on running (only meaningful for init containers)."""
     return container.get("restartPolicy") == "Always"
 
 
-def containers(pod: Obj) -> list[Obj]:
+def containers(pod: Object) -> list[Object]:
     return list((pod.get("spec") or {}).get("containers") or ())
 
 
-def init_containers(pod: Obj) -> list[Obj]:
+def init_containers(pod: Object) -> list[Object]:
     return list((pod.get("spec") or {}).get("initContainers") or ())
 
 
-def ephemeral_containers(pod: Obj) -> list[Obj]:
+def ephemeral_containers(pod: Object) -> list[Object]:
     """Those that somebody has added to look around (``kubectl debug``): started once, and of no weight."""
     return list((pod.get("spec") or {}).get("ephemeralContainers") or ())
 
 
-def every_container(pod: Obj) -> Iterator[Obj]:
+def every_container(pod: Object) -> Iterator[Object]:
     """Those that make the pod what it is: its init containers and its containers."""
     yield from init_containers(pod)
     yield from containers(pod)
 
 
-def any_container(pod: Obj) -> Iterator[Obj]:
+def any_container(pod: Object) -> Iterator[Object]:
     """Also the ephemeral ones."""
     yield from every_container(pod)
     yield from ephemeral_containers(pod)
 
 
-def restarts(pod: Obj, container: Obj, exit_code: int, *, init: bool = False) -> bool:
+def restarts(pod: Object, container: Object, exit_code: int, *, init: bool = False) -> bool:
     """Whether a container that ended so runs again. A container's own rules and policy precede the pod's."""
     for rule in container.get("restartPolicyRules") or ():
         codes = rule.get("exitCodes") or {}
@@ -138,7 +136,7 @@ def restarts(pod: Obj, container: Obj, exit_code: int, *, init: bool = False) ->
     return {"Always": True, "OnFailure": exit_code != 0}.get(policy, False)
 
 
-def deadline(pod: Obj) -> float | None:
+def deadline(pod: Object) -> float | None:
     """When activeDeadlineSeconds is over, seconds since the epoch."""
     seconds = (pod.get("spec") or {}).get("activeDeadlineSeconds")
     start = (pod.get("status") or {}).get("startTime")
@@ -147,7 +145,7 @@ def deadline(pod: Obj) -> float | None:
     return meta.parse_time(start).timestamp() + float(seconds)
 
 
-def plan(pod: Obj, seen: Mapping[str, Seen], now: float, *, ending: bool, last_backoff: float = 300) -> Plan:
+def plan(pod: Object, seen: Mapping[str, Seen], now: float, *, ending: bool, last_backoff: float = 300) -> Plan:
     """The next steps. ``ending``: the pod is being deleted, has failed or is over; only stops then."""
     out = Plan()
     out.initialized = _initialized(pod, seen)
@@ -165,24 +163,24 @@ def plan(pod: Obj, seen: Mapping[str, Seen], now: float, *, ending: bool, last_b
     return out
 
 
-def _get(seen: Mapping[str, Seen], container: Obj) -> Seen:
+def _get(seen: Mapping[str, Seen], container: Object) -> Seen:
     return seen.get(container["name"]) or Seen()
 
 
-def _initialized(pod: Obj, seen: Mapping[str, Seen]) -> bool:
+def _initialized(pod: Object, seen: Mapping[str, Seen]) -> bool:
     mains = (_get(seen, c) for c in containers(pod))
     if any(s.current and s.current.state is not ContainerState.CREATED and not s.stale for s in mains):
         return True
     return all(_init_done(c, _get(seen, c)) for c in init_containers(pod))
 
 
-def _init_done(container: Obj, s: Seen) -> bool:
+def _init_done(container: Object, s: Seen) -> bool:
     if sidecar(container):
         return s.running and s.started
     return s.exited and not s.stale and s.current is not None and s.current.exit_code == 0
 
 
-def _init_phase(pod: Obj, seen: Mapping[str, Seen], now: float, last: float, out: Plan) -> bool:
+def _init_phase(pod: Object, seen: Mapping[str, Seen], now: float, last: float, out: Plan) -> bool:
     """True: initialisation has failed for good, so all must end."""
     for c in init_containers(pod):
         s = _get(seen, c)
@@ -198,13 +196,13 @@ def _init_phase(pod: Obj, seen: Mapping[str, Seen], now: float, last: float, out
     return False
 
 
-def _init_failed(pod: Obj, container: Obj, s: Seen) -> bool:
+def _init_failed(pod: Object, container: Object, s: Seen) -> bool:
     if not s.exited or s.current is None or (s.stale and s.current.exit_code == 0):
         return False
     return not restarts(pod, container, s.current.exit_code, init=True)
 
 
-def _main_phase(pod: Obj, seen: Mapping[str, Seen], now: float, last: float, out: Plan) -> None:
+def _main_phase(pod: Object, seen: Mapping[str, Seen], now: float, last: float, out: Plan) -> None:
     goes_on = [c for c in init_containers(pod) if sidecar(c)]
     for c in (*goes_on, *containers(pod)):
         s = _get(seen, c)
@@ -214,13 +212,13 @@ def _main_phase(pod: Obj, seen: Mapping[str, Seen], now: float, last: float, out
             _start(c, s, now, last, out)
 
 
-def _over(pod: Obj, container: Obj, s: Seen) -> bool:
+def _over(pod: Object, container: Object, s: Seen) -> bool:
     if s.busy is not Busy.NO or not s.exited or s.current is None:
         return False
     return not restarts(pod, container, s.current.exit_code)
 
 
-def _stop_to_restart(container: Obj, s: Seen, out: Plan) -> None:
+def _stop_to_restart(container: Object, s: Seen, out: Plan) -> None:
     if s.busy is Busy.NO:
         name = container["name"]
         why = f"failed {s.unhealthy} probe" if s.unhealthy else "definition changed"
@@ -228,7 +226,7 @@ def _stop_to_restart(container: Obj, s: Seen, out: Plan) -> None:
         out.stops.append(Stop(name, words, s.unhealthy, restart=True))
 
 
-def _start(container: Obj, s: Seen, now: float, last: float, out: Plan) -> None:
+def _start(container: Object, s: Seen, now: float, last: float, out: Plan) -> None:
     """Start it, unless a job is under way, or it must wait: for its back-off, or after trouble."""
     name = container["name"]
     if s.busy is not Busy.NO:
@@ -245,7 +243,7 @@ def _start(container: Obj, s: Seen, now: float, last: float, out: Plan) -> None:
     out.starts.append(name)
 
 
-def _end(pod: Obj, seen: Mapping[str, Seen], out: Plan) -> None:
+def _end(pod: Object, seen: Mapping[str, Seen], out: Plan) -> None:
     """Stop the containers together; then what runs of the init containers, the last first."""
     out.starts.clear()
     out.backing_off.clear()
@@ -259,7 +257,7 @@ def _end(pod: Obj, seen: Mapping[str, Seen], out: Plan) -> None:
     out.done = not waiting
 
 
-def _ending_stops(chosen: list[Obj], seen: Mapping[str, Seen], out: Plan) -> list[Stop]:
+def _ending_stops(chosen: list[Object], seen: Mapping[str, Seen], out: Plan) -> list[Stop]:
     """Stops for those that run, and for those that a job holds (which the stop then takes over)."""
     needed = []
     for c in chosen:

@@ -17,6 +17,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 from kubette.api import meta
 from kubette.api.kinds import resource
+from kubette.api.meta import Object
 from kubette.client.informer import Informer
 from kubette.client.interface import Api
 from kubette.network import announce, peers
@@ -24,8 +25,6 @@ from kubette.network.disturbance import Disturbance
 
 log = logging.getLogger(__name__)
 _RETRY = 1.0  # seconds
-
-Obj = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ class Balanced:
     local: bool
 
 
-def narrow_node(node: Obj) -> Peer:
+def narrow_node(node: Object) -> Peer:
     status = node.get("status") or {}
     addresses = status.get("addresses") or []
     ip = next((a["address"] for a in addresses if a.get("type") == "InternalIP"), "")
@@ -58,7 +57,7 @@ def narrow_node(node: Obj) -> Peer:
     return Peer(meta.name(node), ip, tuple(cidrs), ready, not excluded)
 
 
-def narrow_service(service: Obj) -> Balanced:
+def narrow_service(service: Object) -> Balanced:
     ingress = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or []
     spec = service.get("spec") or {}
     return Balanced(
@@ -67,7 +66,7 @@ def narrow_service(service: Obj) -> Balanced:
     )
 
 
-def narrow_slice(slice_: Obj) -> tuple[str, frozenset[str]]:
+def narrow_slice(slice_: Object) -> tuple[str, frozenset[str]]:
     """(service name, nodes with a ready endpoint)."""
     ready = (e for e in slice_.get("endpoints") or () if (e.get("conditions") or {}).get("ready") is not False)
     service = meta.labels(slice_).get("kubernetes.io/service-name", "")

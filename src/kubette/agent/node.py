@@ -17,10 +17,9 @@ import kubette
 from kubette.agent.config import AgentConfig
 from kubette.api import errors, meta
 from kubette.api.kinds import resource
+from kubette.api.meta import Object
 from kubette.client.interface import Api
 from kubette.runtime.interface import Images
-
-Obj = dict[str, Any]
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +88,7 @@ def _first_line(path: str) -> str:
         return ""
 
 
-def conditions(old: list[Obj], not_ready: str) -> list[Obj]:
+def conditions(old: list[Object], not_ready: str) -> list[Object]:
     """The four conditions, among what others have set. ``not_ready``: why the node is not Ready ("" if it is)."""
     well = "True", "KubeletReady", "kubelet is posting ready status"
     ready = ("False", "KubeletNotReady", not_ready) if not_ready else well
@@ -114,7 +113,7 @@ class NodeObject:
     async def register(self) -> None:
         """Until the Node exists, with our labels and status."""
         config = self._config
-        node: Obj = {
+        node: Object = {
             "apiVersion": "v1",
             "kind": "Node",
             "metadata": {"name": config.node_name, "labels": labels(config)},
@@ -147,7 +146,7 @@ class NodeObject:
             except errors.Conflict:
                 continue
 
-    async def _status(self, old: Obj) -> Obj:
+    async def _status(self, old: Object) -> Object:
         config = self._config
         addresses = [{"type": "InternalIP", "address": ip} for ip in config.node_ips]
         known = sorted(await self._images.list(), key=lambda i: -i.size)[:_MAX_IMAGES]
@@ -201,7 +200,7 @@ async def keep_lease(api: Api, config: AgentConfig) -> None:
         await asyncio.sleep(_RETRY_SECONDS)
 
 
-async def _renewed(api: Api, config: AgentConfig, lease: Mapping[str, Any] | None) -> Obj:
+async def _renewed(api: Api, config: AgentConfig, lease: Mapping[str, Any] | None) -> Object:
     kind = resource("leases.coordination.k8s.io")
     spec = {
         "holderIdentity": config.node_name,
@@ -210,7 +209,7 @@ async def _renewed(api: Api, config: AgentConfig, lease: Mapping[str, Any] | Non
     }
     if lease is not None:
         return await api.update(kind, {**lease, "spec": {**(lease.get("spec") or {}), **spec}})
-    body: Obj = {
+    body: Object = {
         "apiVersion": kind.api_version,
         "kind": kind.kind,
         "metadata": {"name": config.node_name, "namespace": LEASE_NAMESPACE},

@@ -29,10 +29,10 @@ from kubette.agent.shared import Shared
 from kubette.agent.streams.portforward import serve_portforward
 from kubette.agent.streams.remotecommand import serve_exec
 from kubette.api import meta
+from kubette.api.meta import Object
 from kubette.network import netns
 from kubette.runtime.interface import Container, ContainerState, RuntimeFailure, Streams
 
-Obj = dict[str, Any]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _CLIENT = "kube-apiserver-kubelet-client"
@@ -122,7 +122,7 @@ class NodeApi:
             raise web.HTTPNotFound(text=f'pod "{name}" does not exist in namespace "{namespace}"')
         return worker
 
-    def _spec(self, worker: PodWorker, name: str) -> Obj:
+    def _spec(self, worker: PodWorker, name: str) -> Object:
         pod = worker.pod
         found = next((c for c in any_container(pod) if c["name"] == name), None)
         if found is None:

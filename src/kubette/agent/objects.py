@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 from kubette.agent.volumes.base import VolumeError
 from kubette.api import errors, meta
 from kubette.api.kinds import Kind, resource
+from kubette.api.meta import Object
 from kubette.client.interface import Api
-
-Obj = dict[str, Any]
 
 _RENEW_AT = 0.8  # of a token's life
 _MAX_TOKEN_AGE = 24 * 3600.0
@@ -25,13 +23,13 @@ class ApiObjects:
         self._clock = clock
         self._tokens: dict[tuple[str, str, int], tuple[str, float]] = {}
 
-    async def config_map(self, namespace: str, name: str) -> Obj | None:
+    async def config_map(self, namespace: str, name: str) -> Object | None:
         return await self._get(resource("configmaps"), namespace, name)
 
-    async def secret(self, namespace: str, name: str) -> Obj | None:
+    async def secret(self, namespace: str, name: str) -> Object | None:
         return await self._get(resource("secrets"), namespace, name)
 
-    async def _get(self, kind: Kind, namespace: str, name: str) -> Obj | None:
+    async def _get(self, kind: Kind, namespace: str, name: str) -> Object | None:
         try:
             return await self._api.get(kind, name, namespace)
         except errors.NotFound:
@@ -39,7 +37,7 @@ class ApiObjects:
         except errors.ApiError as error:
             raise VolumeError(f"failed to fetch {kind.singular} {namespace}/{name}: {error.message}") from error
 
-    async def claim_source(self, namespace: str, name: str) -> Obj:
+    async def claim_source(self, namespace: str, name: str) -> Object:
         claim = await self._get(resource("persistentvolumeclaims"), namespace, name)
         if claim is None:
             raise VolumeError(f'persistentvolumeclaim "{name}" not found')
@@ -50,10 +48,10 @@ class ApiObjects:
             volume = await self._api.get(resource("persistentvolumes"), volume_name)
         except errors.ApiError as error:
             raise VolumeError(f"failed to fetch PV {volume_name}: {error.message}") from error
-        spec: Obj = volume.get("spec") or {}
+        spec: Object = volume.get("spec") or {}
         return spec
 
-    async def token(self, pod: Obj, audience: str, seconds: int) -> str:
+    async def token(self, pod: Object, audience: str, seconds: int) -> str:
         """A token bound to the pod; a new one when 80% of its life (at most a day) are over."""
         key = (meta.uid(pod), audience, seconds)
         held = self._tokens.get(key)
@@ -62,7 +60,7 @@ class ApiObjects:
         account = (pod.get("spec") or {}).get("serviceAccountName") or "default"
         audiences = [audience] if audience else []
         bound = {"apiVersion": "v1", "kind": "Pod", "name": meta.name(pod), "uid": meta.uid(pod)}
-        body: Obj = {
+        body: Object = {
             "apiVersion": "authentication.k8s.io/v1",
             "kind": "TokenRequest",
             "metadata": {},

@@ -19,7 +19,7 @@ from kubette.agent.shared import Shared
 from kubette.agent.status_manager import StatusManager
 from kubette.agent.tasks import Tasks
 from kubette.api import meta
-from kubette.api.meta import Obj
+from kubette.api.meta import Object
 from kubette.runtime.interface import Container, ContainerState, Runtime
 
 Emit = Callable[[str, str, str], None]  # an event: type, reason, message
@@ -36,7 +36,7 @@ class ContainerRecord:
     ``reported``: started and ready, as an earlier agent reported the run ``adopted``.
     ``backed_off``: the run for which a BackOff event was sent."""
 
-    spec: Obj
+    spec: Object
     runs: list[Container] = field(default_factory=list)
     busy: Busy = Busy.NO
     kill_at: float = 0
@@ -115,7 +115,7 @@ class PodState:
     """``pod``: the API's newest object; ``failed``: the reason and message for which the whole pod has failed;
     ``wake``: makes the worker look at the pod; ``tasks``: what runs beside the worker."""
 
-    def __init__(self, shared: Shared, pod: Obj, adopted: Sequence[Container], wake: Callable[[], None]) -> None:
+    def __init__(self, shared: Shared, pod: Object, adopted: Sequence[Container], wake: Callable[[], None]) -> None:
         self.shared = shared
         self.pod = pod
         self.uid = meta.uid(pod)
@@ -129,7 +129,7 @@ class PodState:
         self._add_records()
         self._adopt(adopted)
 
-    def update(self, pod: Obj) -> None:
+    def update(self, pod: Object) -> None:
         """Take the API's newer object."""
         self.pod = pod
         self.status.learn(pod)
@@ -192,7 +192,7 @@ class PodState:
                 record.reported = bool(reported.get("started")), bool(reported.get("ready"))
 
 
-def _field_path(pod: Obj, name: str) -> str:
+def _field_path(pod: Object, name: str) -> str:
     spec = pod.get("spec") or {}
     kinds = ("initContainers", "ephemeralContainers")
     where = next((k for k in kinds if any(c["name"] == name for c in spec.get(k) or ())), "containers")

@@ -25,7 +25,7 @@ from kubette.agent.prober import Prober
 from kubette.agent.sandbox import PodSandbox
 from kubette.agent.shared import Shared
 from kubette.api import meta
-from kubette.api.meta import Obj
+from kubette.api.meta import Object
 from kubette.runtime.interface import Container, RuntimeFailure
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class PodWorker:
     """``run`` until the pod has gone from the node. ``refused``: why this node does not admit it."""
 
     def __init__(
-        self, shared: Shared, pod: Obj, adopted: Sequence[Container] = (), *, refused: tuple[str, str] | None = None
+        self, shared: Shared, pod: Object, adopted: Sequence[Container] = (), *, refused: tuple[str, str] | None = None
     ) -> None:
         self.uid = meta.uid(pod)
         self.finished = False
@@ -61,7 +61,7 @@ class PodWorker:
     # -- seen and changed from outside ---------------------------------------------------------------
 
     @property
-    def pod(self) -> Obj:
+    def pod(self) -> Object:
         return self._state.pod
 
     @property
@@ -86,7 +86,7 @@ class PodWorker:
         """Something may have changed: do a round."""
         self._wake.set()
 
-    def update(self, pod: Obj) -> None:
+    def update(self, pod: Object) -> None:
         """Take the API's newer object."""
         if _downward(pod) != _downward(self.pod):
             self._sandbox.refresh_soon()
@@ -212,7 +212,7 @@ class PodWorker:
 
     # -- reporting -----------------------------------------------------------------------------------
 
-    def _pod_as_known(self) -> Obj:
+    def _pod_as_known(self) -> Object:
         return {**self.pod, "status": self._state.status.known}
 
     def _view(self, plan: Plan, now: float) -> status.PodView:
@@ -256,5 +256,5 @@ def duration(seconds: float) -> str:
     return f"{minutes}m{rest}s" if minutes else f"{rest}s"
 
 
-def _downward(pod: Obj) -> tuple[Any, Any]:
+def _downward(pod: Object) -> tuple[Any, Any]:
     return meta.labels(pod), meta.annotations(pod)

@@ -23,7 +23,7 @@ from pathlib import Path
 from kubette.agent import handlers
 from kubette.agent.pod_state import ContainerRecord, Emit, PodState
 from kubette.agent.tasks import Tasks
-from kubette.api.meta import Obj
+from kubette.api.meta import Object
 from kubette.runtime.interface import Container
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class Tally:
     _row: int = 0
 
     @classmethod
-    def of(cls, probe: Obj) -> Tally:
+    def of(cls, probe: Object) -> Tally:
         return cls(int(probe.get("successThreshold") or 1), int(probe.get("failureThreshold") or 3))
 
     def add(self, success: bool) -> bool:
@@ -63,7 +63,7 @@ class Tally:
 class Schedule:
     """When one probe runs, in seconds since the epoch: at ``at``, and ``regular`` says whether a failure counts."""
 
-    def __init__(self, kind: str, probe: Obj, started_at: float, now: float) -> None:
+    def __init__(self, kind: str, probe: Object, started_at: float, now: float) -> None:
         self._period = float(probe.get("periodSeconds") or 10)
         begin = max(now, started_at + float(probe.get("initialDelaySeconds") or 0))
         self._due = max(begin, started_at + min(_GRACE, self._period))
@@ -109,7 +109,7 @@ class Health:
 class _Target:
     """One running container that is probed."""
 
-    spec: Obj
+    spec: Object
     run: Container
     ip: str
     health: Health
@@ -189,7 +189,7 @@ class Prober:
         health.readiness = True
         self._state.wake()
 
-    async def _probe(self, kind: str, probe: Obj, target: _Target) -> None:
+    async def _probe(self, kind: str, probe: Object, target: _Target) -> None:
         health, clock, tally = target.health, self._state.shared.clock, Tally.of(probe)
         if kind != "startup":
             await health.startup.wait()
@@ -206,7 +206,7 @@ class Prober:
                     return  # until there is a new run
             schedule.ran(clock(), waiting=tally.state is not True)
 
-    async def _probe_once(self, kind: str, probe: Obj, target: _Target, *, quiet: bool) -> bool | None:
+    async def _probe_once(self, kind: str, probe: Object, target: _Target, *, quiet: bool) -> bool | None:
         """None: there is no result, which counts as neither success nor failure."""
         word, emit = kind.capitalize(), (lambda *_: None) if quiet else target.emit
         runtime = self._state.shared.runtime
@@ -240,7 +240,7 @@ def listened(table: str) -> set[int]:
     return {int(row[1].rpartition(":")[2], 16) for row in rows if row[3] == _LISTEN}
 
 
-def declared_ports(container: Obj) -> set[int]:
+def declared_ports(container: Object) -> set[int]:
     """The container's own TCP ports."""
     ports = container.get("ports") or ()
     return {int(p["containerPort"]) for p in ports if p.get("protocol", "TCP") == "TCP"}

@@ -9,15 +9,14 @@ from typing import Any
 
 from kubette.agent.lifecycle import every_container
 from kubette.api import quantity
+from kubette.api.meta import Object
 from kubette.runtime.interface import Resources
-
-Obj = dict[str, Any]
 
 _PERIOD_US = 100_000
 _OOM = {"Guaranteed": -997, "BestEffort": 1000}
 
 
-def qos_class(pod: Obj) -> str:
+def qos_class(pod: Object) -> str:
     """Guaranteed, Burstable or BestEffort, by requests and limits of CPU and memory."""
     if given := (pod.get("status") or {}).get("qosClass"):
         return str(given)
@@ -39,7 +38,7 @@ def _positive(value: Any) -> bool:
     return value is not None and quantity.parse(str(value)) > 0
 
 
-def kernel_resources(pod: Obj, container: Obj, memory_capacity: int) -> Resources:
+def kernel_resources(pod: Object, container: Object, memory_capacity: int) -> Resources:
     """cgroup values and the OOM score of a container."""
     resources = container.get("resources") or {}
     limits, requests = resources.get("limits") or {}, resources.get("requests") or {}

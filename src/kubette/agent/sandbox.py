@@ -20,7 +20,7 @@ from kubette.agent.tasks import uninterrupted
 from kubette.agent.volumes import emptydir
 from kubette.agent.volumes.base import Context, VolumeError
 from kubette.api import meta
-from kubette.api.meta import Obj
+from kubette.api.meta import Object
 from kubette.runtime.interface import Mount, RuntimeFailure, Sandbox, SandboxSpec
 
 _FIRST_RETRY, _LAST_RETRY = 0.5, 30.0
@@ -162,7 +162,7 @@ async def remove_sandbox(shared: Shared, uid: str) -> None:
     await shared.runtime.remove_sandbox(uid)
 
 
-def host_ports(pod: Obj, ips: tuple[str, ...]) -> list[tuple[str, str, int, str, int]]:
+def host_ports(pod: Object, ips: tuple[str, ...]) -> list[tuple[str, str, int, str, int]]:
     """(protocol, host IP, host port, pod IP, container port) of every hostPort, for each of the pod's IPs."""
     return [
         (p.get("protocol") or "TCP", p.get("hostIP") or "", int(p["hostPort"]), ip, int(p["containerPort"]))
@@ -173,7 +173,7 @@ def host_ports(pod: Obj, ips: tuple[str, ...]) -> list[tuple[str, str, int, str,
     ]
 
 
-def sandbox_spec(pod: Obj, hostname: str) -> SandboxSpec:
+def sandbox_spec(pod: Object, hostname: str) -> SandboxSpec:
     spec = pod.get("spec") or {}
     sysctls = {s["name"]: s["value"] for s in (spec.get("securityContext") or {}).get("sysctls") or ()}
     return SandboxSpec(
@@ -189,7 +189,7 @@ def sandbox_spec(pod: Obj, hostname: str) -> SandboxSpec:
     )
 
 
-async def _create_sandbox(shared: Shared, pod: Obj) -> tuple[Sandbox, tuple[str, ...]]:
+async def _create_sandbox(shared: Shared, pod: Object) -> tuple[Sandbox, tuple[str, ...]]:
     config = shared.config
     hostname, _ = files.host_names(pod, config.cluster_domain, config.node_name)
     sandbox = await shared.runtime.create_sandbox(sandbox_spec(pod, hostname))
@@ -206,7 +206,7 @@ async def _create_sandbox(shared: Shared, pod: Obj) -> tuple[Sandbox, tuple[str,
     return sandbox, ips
 
 
-def _volume_context(shared: Shared, pod: Obj, ips: tuple[str, ...] = ()) -> Context:
+def _volume_context(shared: Shared, pod: Object, ips: tuple[str, ...] = ()) -> Context:
     config, uid = shared.config, meta.uid(pod)
     return Context(
         pod=pod,
@@ -219,11 +219,11 @@ def _volume_context(shared: Shared, pod: Obj, ips: tuple[str, ...] = ()) -> Cont
     )
 
 
-def _has_refreshed_volumes(pod: Obj) -> bool:
+def _has_refreshed_volumes(pod: Object) -> bool:
     return any(volumes.kind_of(v) in volumes.REFRESHED for v in (pod.get("spec") or {}).get("volumes") or ())
 
 
-def _write_files(shared: Shared, pod: Obj, ips: tuple[str, ...]) -> tuple[Mount, ...]:
+def _write_files(shared: Shared, pod: Object, ips: tuple[str, ...]) -> tuple[Mount, ...]:
     """The pod's own /etc files, written in place: containers hold a bind mount of the file itself."""
     config = shared.config
     directory = config.pod_dir(meta.uid(pod))

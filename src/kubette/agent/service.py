@@ -20,13 +20,12 @@ from kubette.agent.pod_worker import PodWorker
 from kubette.agent.shared import Shared
 from kubette.api import errors, meta
 from kubette.api.kinds import resource
+from kubette.api.meta import Object
 from kubette.client.events import Recorder
 from kubette.client.informer import Informer, Key
 from kubette.client.interface import Api
 from kubette.network.interface import HostPorts, PodNetwork
 from kubette.runtime.interface import Container, Images, Runtime
-
-Obj = dict[str, Any]
 
 log = logging.getLogger(__name__)
 
@@ -53,10 +52,10 @@ class Agent:
         self._recorder = Recorder(api, "kubelet", config.node_name)
         self._node = node.NodeObject(api, config, images)
         field = f"metadata.name={config.node_name}"
-        self._nodes: Informer[Obj] = Informer(api, resource("nodes"), field_selector=field)
-        self._services: Informer[Obj] = Informer(api, resource("services"))
+        self._nodes: Informer[Object] = Informer(api, resource("nodes"), field_selector=field)
+        self._services: Informer[Object] = Informer(api, resource("services"))
         here = f"spec.nodeName={config.node_name}"
-        self._pods: Informer[Obj] = Informer(api, resource("pods"), field_selector=here)
+        self._pods: Informer[Object] = Informer(api, resource("pods"), field_selector=here)
         self._workers: dict[str, PodWorker] = {}  # by UID
         self._left: dict[str, list[Container]] = {}  # by UID: of an earlier agent, not adopted yet
         self._shared = Shared(
@@ -115,7 +114,7 @@ class Agent:
         told = asyncio.Event()
         cidrs: list[str] = []
 
-        def look(key: Key, old: Obj | None, new: Obj | None) -> None:
+        def look(key: Key, old: Object | None, new: Object | None) -> None:
             spec = (new or {}).get("spec") or {}
             found = spec.get("podCIDRs") or ([spec["podCIDR"]] if spec.get("podCIDR") else [])
             if found:
@@ -151,7 +150,7 @@ class Agent:
 
     # -- pods ----------------------------------------------------------------------------------------
 
-    def _on_pod(self, key: Key, old: Obj | None, new: Obj | None) -> None:
+    def _on_pod(self, key: Key, old: Object | None, new: Object | None) -> None:
         if old is not None and (new is None or meta.uid(new) != meta.uid(old)):
             worker = self._workers.get(meta.uid(old))
             if worker is not None:
@@ -170,7 +169,7 @@ class Agent:
         )
         self._spawn(self._work(worker), f"pod-{meta.namespace(new)}/{meta.name(new)}")
 
-    def _refusal(self, pod: Obj) -> admission.Refusal | None:
+    def _refusal(self, pod: Object) -> admission.Refusal | None:
         """Why this node does not take the pod. One with a start time was taken, maybe by an earlier agent."""
         if (pod.get("status") or {}).get("startTime") or meta.deleting(pod):
             return None

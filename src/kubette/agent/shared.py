@@ -5,17 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from kubette.agent.config import AgentConfig
 from kubette.agent.images import ImagePuller
 from kubette.agent.objects import ApiObjects
+from kubette.api.meta import Object
 from kubette.client.events import Recorder
 from kubette.client.interface import Api
 from kubette.network.interface import HostPorts, PodNetwork
 from kubette.runtime.interface import Runtime
-
-Obj = dict[str, Any]
 
 
 @dataclass(slots=True)
@@ -30,7 +28,7 @@ class Shared:
     host_ports: HostPorts | None
     recorder: Recorder
     objects: ApiObjects
-    services: Callable[[], Iterable[Obj]] = tuple
+    services: Callable[[], Iterable[Object]] = tuple
     allocatable: Mapping[str, str] = field(default_factory=dict)
     memory_bytes: int = 1 << 30
     clock: Callable[[], float] = time.time

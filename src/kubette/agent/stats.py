@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kubette.agent.shared import Shared
 from kubette.api import meta
+from kubette.api.meta import Object
 from kubette.runtime.interface import ContainerState, RuntimeFailure
 
 if TYPE_CHECKING:
     from kubette.agent.pod_worker import PodWorker
 
-Obj = dict[str, Any]
 
-
-async def summary(shared: Shared, workers: Iterable[PodWorker]) -> Obj:
+async def summary(shared: Shared, workers: Iterable[PodWorker]) -> Object:
     """``stats.v1alpha1.Summary``, with the fields that there are figures for."""
     now = meta.now()
     pods = []

@@ -14,9 +14,8 @@ from typing import Any
 from kubette.agent.lifecycle import containers, ephemeral_containers, init_containers, restarts, sidecar
 from kubette.agent.qos import qos_class
 from kubette.api import meta
+from kubette.api.meta import Object
 from kubette.runtime.interface import Container, ContainerState
-
-Obj = dict[str, Any]
 
 PREFIX = "kubette://"
 
@@ -85,7 +84,7 @@ PHASES: tuple[tuple[Callable[[Counts], bool], str], ...] = (
 )
 
 
-def phase(pod: Obj, view: PodView) -> str:
+def phase(pod: Object, view: PodView) -> str:
     """Pending, Running, Succeeded or Failed."""
     counts = Counts((pod.get("spec") or {}).get("restartPolicy") or "Always", view.over, view.failed is not None)
     counts.initializing = 0 if view.initialized else 1
@@ -105,14 +104,14 @@ def phase(pod: Obj, view: PodView) -> str:
 # -- containers ---------------------------------------------------------------------------------------
 
 
-def container_status(pod: Obj, container: Obj, view: PodView) -> Obj:
+def container_status(pod: Object, container: Object, view: PodView) -> Object:
     """The ``ContainerStatus`` of one container."""
     name = container["name"]
     v = view.containers.get(name) or ContainerView()
     init = any(c["name"] == name for c in init_containers(pod))
     current, last = v.current, v.previous
     running = current is not None and current.state is ContainerState.RUNNING
-    state: Obj
+    state: Object
     if current is not None and running:
         state = {"running": {"startedAt": timestamp(current.started_at)}}
     elif (
@@ -126,7 +125,7 @@ def container_status(pod: Obj, container: Obj, view: PodView) -> Obj:
             last = current
         reason, message = v.waiting or (_default_reason(pod, init, view), "")
         state = {"waiting": {"reason": reason, **({"message": message} if message else {})}}
-    out: Obj = {
+    out: Object = {
         "name": name,
         "state": state,
         "lastState": {"terminated": terminated(last, v.messages.get(last.id, ""))} if last else {},
@@ -151,35 +150,35 @@ def container_status(pod: Obj, container: Obj, view: PodView) -> Obj:
     return out
 
 
-def _ephemeral_status(pod: Obj, container: Obj, view: PodView) -> Obj:
+def _ephemeral_status(pod: Object, container: Object, view: PodView) -> Object:
     """Nobody waits for it to be started or ready."""
     out = container_status(pod, container, view)
     del out["started"]
     return {**out, "ready": False}
 
 
-def _resources(given: Mapping[str, Any]) -> Obj:
+def _resources(given: Mapping[str, Any]) -> Object:
     """What the container was given when it was made; a resize since then has changed nothing."""
-    out: Obj = {"resources": {k: given[k] for k in ("limits", "requests") if given.get(k)}}
+    out: Object = {"resources": {k: given[k] for k in ("limits", "requests") if given.get(k)}}
     if given.get("requests"):
         out["allocatedResources"] = given["requests"]
     return out
 
 
-def _volume_mount(mount: Obj) -> Obj:
-    out: Obj = {"name": mount["name"], "mountPath": mount["mountPath"]}
+def _volume_mount(mount: Object) -> Object:
+    out: Object = {"name": mount["name"], "mountPath": mount["mountPath"]}
     return {**out, "readOnly": True, "recursiveReadOnly": "Disabled"} if mount.get("readOnly") else out
 
 
-def _default_reason(pod: Obj, init: bool, view: PodView) -> str:
+def _default_reason(pod: Object, init: bool, view: PodView) -> str:
     waits = bool(init_containers(pod)) and not view.initialized
     return "PodInitializing" if waits else "ContainerCreating"
 
 
-def terminated(c: Container, message: str = "") -> Obj:
+def terminated(c: Container, message: str = "") -> Object:
     """``ContainerStateTerminated``; the reason is the runtime's, or follows from how it ended."""
     reason = c.reason or ("OOMKilled" if c.oom_killed else "Completed" if c.exit_code == 0 else "Error")
-    out: Obj = {
+    out: Object = {
         "exitCode": c.exit_code,
         "reason": reason,
         "startedAt": timestamp(c.started_at or c.created_at),
@@ -194,7 +193,7 @@ def terminated(c: Container, message: str = "") -> Obj:
 # -- the pod ------------------------------------------------------------------------------------------
 
 
-def pod_status(pod: Obj, view: PodView) -> Obj:
+def pod_status(pod: Object, view: PodView) -> Object:
     """The whole ``PodStatus`` that the agent owns, with conditions of others left in place."""
     old = pod.get("status") or {}
     if view.refused and view.failed is not None:
@@ -204,7 +203,7 @@ def pod_status(pod: Obj, view: PodView) -> Obj:
     inits = [container_status(pod, c, view) for c in init_containers(pod)]
     mains = sorted((container_status(pod, c, view) for c in containers(pod)), key=lambda s: str(s["name"]))
     now_phase = phase(pod, view)
-    out: Obj = {
+    out: Object = {
         "phase": now_phase,
         "qosClass": qos_class(pod),
         "startTime": old.get("startTime") or timestamp(view.now),
@@ -236,13 +235,13 @@ _ORDER = {
 }
 
 
-def conditions(pod: Obj, view: PodView, now_phase: str, inits: list[Obj], mains: list[Obj]) -> list[Obj]:
+def conditions(pod: Object, view: PodView, now_phase: str, inits: list[Object], mains: list[Object]) -> list[Object]:
     """The five conditions of the kubelet's, in its order, after those of others."""
-    out: list[Obj] = list((pod.get("status") or {}).get("conditions") or ())
+    out: list[Object] = list((pod.get("status") or {}).get("conditions") or ())
     at, generation = timestamp(view.now), meta.metadata(pod).get("generation")
 
     def put(kind: str, why: tuple[str, str] | None, holds: bool | None = None) -> None:
-        new: Obj = {"type": kind, "status": "True" if (why is None if holds is None else holds) else "False"}
+        new: Object = {"type": kind, "status": "True" if (why is None if holds is None else holds) else "False"}
         if why is not None:
             new["reason"], new["message"] = why
             if not why[1]:
@@ -266,13 +265,13 @@ def conditions(pod: Obj, view: PodView, now_phase: str, inits: list[Obj], mains:
     return sorted(out, key=lambda c: _ORDER.get(c["type"], -1))
 
 
-def _not_initialized(pod: Obj, inits: list[Obj]) -> tuple[str, str]:
+def _not_initialized(pod: Object, inits: list[Object]) -> tuple[str, str]:
     shape = {c["name"]: c for c in init_containers(pod)}
     names = [s["name"] for s in inits if not (s["started"] if sidecar(shape[s["name"]]) else s["ready"])]
     return "ContainersNotInitialized", f"containers with incomplete status: [{' '.join(names)}]"
 
 
-def _unready(pod: Obj, statuses: list[Obj]) -> tuple[str, str] | None:
+def _unready(pod: Object, statuses: list[Object]) -> tuple[str, str] | None:
     ordinary = {c["name"] for c in containers(pod)} | {c["name"] for c in init_containers(pod) if sidecar(c)}
     names = [s["name"] for s in statuses if s["name"] in ordinary and not s["ready"]]
     if not names:
@@ -280,7 +279,7 @@ def _unready(pod: Obj, statuses: list[Obj]) -> tuple[str, str] | None:
     return "ContainersNotReady", f"containers with unready status: [{' '.join(names)}]"
 
 
-def _gates(pod: Obj, present: list[Obj]) -> tuple[str, str] | None:
+def _gates(pod: Object, present: list[Object]) -> tuple[str, str] | None:
     """Readiness gates: conditions that others set."""
     messages = []
     for gate in (pod.get("spec") or {}).get("readinessGates") or ():
@@ -295,9 +294,9 @@ def _gates(pod: Obj, present: list[Obj]) -> tuple[str, str] | None:
     return ("ReadinessGatesNotReady", ", ".join(messages)) if messages else None
 
 
-def patch(old: Mapping[str, Any], new: Mapping[str, Any]) -> Obj | None:
+def patch(old: Mapping[str, Any], new: Mapping[str, Any]) -> Object | None:
     """The strategic merge patch of ``status`` that leads from ``old`` to ``new``; None when they agree."""
-    out: Obj = {k: v for k, v in new.items() if k not in ("conditions", "podIPs") and old.get(k) != v}
+    out: Object = {k: v for k, v in new.items() if k not in ("conditions", "podIPs") and old.get(k) != v}
     before = {c.get("type"): _without_nulls(c) for c in old.get("conditions") or ()}
     changed = [c for c in new.get("conditions") or () if before.get(c["type"]) != _without_nulls(c)]
     if changed:  # merged by type: what others write at the same time stays
@@ -312,5 +311,5 @@ def patch(old: Mapping[str, Any], new: Mapping[str, Any]) -> Obj | None:
     return out or None
 
 
-def _without_nulls(condition: Mapping[str, Any]) -> Obj:
+def _without_nulls(condition: Mapping[str, Any]) -> Object:
     return {k: v for k, v in condition.items() if v is not None}

@@ -11,7 +11,7 @@ from kubette.agent import status
 from kubette.agent.tasks import Tasks
 from kubette.api import errors, meta
 from kubette.api.kinds import resource
-from kubette.api.meta import Obj
+from kubette.api.meta import Object
 from kubette.client.interface import Api
 
 log = logging.getLogger(__name__)
@@ -23,24 +23,24 @@ _TASK = "status"
 class StatusManager:
     """``known``: the status that the server has, as far as this agent has seen."""
 
-    def __init__(self, api: Api, pod: Obj) -> None:
+    def __init__(self, api: Api, pod: Object) -> None:
         self._api = api
         self._name, self._namespace, self._uid = meta.name(pod), meta.namespace(pod), meta.uid(pod)
         self._version = 0
         self.known: Mapping[str, Any] = {}
-        self._wanted: Obj | None = None
+        self._wanted: Object | None = None
         self._tasks = Tasks(f"pod {self._namespace}/{self._name}")
         self._idle = asyncio.Event()
         self._idle.set()
         self.learn(pod)
 
-    def learn(self, pod: Obj) -> None:
+    def learn(self, pod: Object) -> None:
         """Take the server's object, from a watch or an answer, unless a newer one is known."""
         version = int(meta.resource_version(pod) or 0)
         if version >= self._version:
             self._version, self.known = version, pod.get("status") or {}
 
-    def set_pod_status(self, new: Obj) -> None:
+    def set_pod_status(self, new: Object) -> None:
         """Write this status, unless the server has it."""
         self._wanted = new
         if self._tasks.running(_TASK):
@@ -63,7 +63,7 @@ class StatusManager:
         finally:
             self._idle.set()
 
-    async def _write_once(self, wanted: Obj) -> None:
+    async def _write_once(self, wanted: Object) -> None:
         change = status.patch(self.known, wanted)
         if change is None:
             return
