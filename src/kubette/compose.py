@@ -309,13 +309,16 @@ async def node_tables(address: str, cluster_cidr: str) -> AsyncIterator[HostPort
     """The node's tables beside the proxy's, repaired when others meddle: egress, and host ports, which is given."""
     from kubette.network import hostnft
     from kubette.network.hostports import HostPorts
+    from kubette.nft.flows import FlowCleaner
     from kubette.nft.socket import Kernel
 
     loop = asyncio.get_running_loop()
-    with contextlib.closing(Kernel()) as one, contextlib.closing(Kernel()) as other, contextlib.ExitStack() as stack:
-        ports = HostPorts.open(one, (address,))
-        for live in (ports.live, hostnft.egress(other, address, (cluster_cidr,))):
-            stack.callback(live.watch(loop))
+    with contextlib.ExitStack() as stack:
+        one, other = (stack.enter_context(contextlib.closing(Kernel())) for _ in range(2))
+        flows = stack.enter_context(contextlib.closing(FlowCleaner((address,))))
+        ports = HostPorts.open(one, flows, (address,))
+        stack.callback(ports.watch(loop))
+        stack.callback(hostnft.egress(other, address, (cluster_cidr,)).watch(loop))
         yield ports
 
 

@@ -15,19 +15,19 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 
 from kubette.network import netns
 from kubette.nft.expr import Family
 from kubette.nft.fake import FakeKernel
+from kubette.nft.flows import FlowCleaner
 from kubette.nft.socket import Kernel
 from kubette.nft.tracer import Packet, Tracer
 from kubette.nft.types import packed_ip
 from kubette.proxy import routes
 from kubette.proxy.config import ProxyConfig
-from kubette.proxy.flows import FlowCleaner
 from kubette.proxy.program import Program
 from kubette.proxy.state import Endpoint, Service, ServicePort, Slice
 
@@ -126,7 +126,7 @@ class KernelWorld:
         netns.inside(node, lambda: routes.add("10.43.0.0/16", IPS["node"]))
         self.kernel = netns.inside(node, Kernel)
         self._stack.callback(self.kernel.close)
-        self.cleaner = netns.inside(node, lambda: FlowCleaner(CONFIG))
+        self.cleaner = netns.inside(node, lambda: FlowCleaner(CONFIG.node_ips))
         self._stack.callback(self.cleaner.close)
         self.program = Program(CONFIG, {Family.IPV4: self.kernel})
         self.program.flush()
@@ -222,10 +222,10 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
         real.close()
 
 
-def serve(world: World, *backends: str, proto: int = TCP, node: str | None = None, **fields: object) -> None:
+def serve(world: World, *backends: str, proto: int = TCP, **fields: Any) -> None:
     """A service ``web`` at VIP:80 with these backends; ``outside`` counts as a pod of another node."""
     fields.setdefault("ports", (ServicePort("", proto, 80, 30123),))
-    world.program.set_service(("d", "web"), Service(("d", "web"), cluster_ips=(VIP,), **fields))  # type: ignore[arg-type]
+    world.program.set_service(("d", "web"), Service(("d", "web"), cluster_ips=(VIP,), **fields))
     endpoints(world, *backends, proto=proto)
 
 
@@ -314,6 +314,28 @@ def test_client_ip_affinity_holds_heals_and_times_out(world: World, to: str) -> 
         if len(seen) > 1:
             break
     assert len(seen) > 1
+
+
+def test_a_client_has_one_backend_by_every_address_of_a_service_port(world: World) -> None:
+    other = ServicePort("other", TCP, 81, 30124)
+    ports = (ServicePort("", TCP, 80, 30123), other)
+    fields: dict[str, Any] = {"ports": ports, "affinity": 60, "lb_ips": (LB,), "external_ips": ("172.29.0.201",)}
+    serve(world, "pod-a", "pod-b", **fields)
+    found = tuple(Endpoint(IPS[b], 8080, "node-1") for b in ("pod-a", "pod-b"))
+    world.program.set_slice(("d", "web-2"), Slice(("d", "web"), Family.IPV4, {("other", TCP): found}))
+    world.flush()
+    ways = (f"{VIP}:80", f"{IPS['node']}:30123", f"{LB}:80", "172.29.0.201:80")
+    for client in ("node", "outside", "pod-a"):
+        assert len({world.send(client, to).split()[0] for to in ways * 4}) == 1
+    # another port of the Service is another choice; the clients of each are the fake's turns or the kernel's dice
+    assert len({world.send("node", f"{VIP}:81").split()[0] for _ in range(8)}) == 1
+    # a policy that leaves out the client's backend chooses anew
+    serve(world, "pod-a", "outside", external_local=True, **fields)
+    assert {world.send("outside", to) for to in ways[1:] * 4} == {"pod-a outside"}
+    world.program.set_service(("d", "web"), None)
+    world.flush()
+    table = world.program.tables[Family.IPV4].table
+    assert not [name for name in (*table.sets, *table.chains) if "affinity-d/web" in name]
 
 
 def test_load_balancer_source_ranges(world: World) -> None:

@@ -14,11 +14,11 @@ import pytest
 
 from kubette.network import netns
 from kubette.nft.expr import Family
+from kubette.nft.flows import FlowCleaner
 from kubette.nft.socket import Kernel
 from kubette.nft.types import packed_ip
 from kubette.proxy import routes
 from kubette.proxy.config import ProxyConfig
-from kubette.proxy.flows import FlowCleaner
 from kubette.proxy.program import Program
 from kubette.proxy.state import Endpoint, Service, ServicePort, Slice
 
@@ -136,7 +136,7 @@ def test_services_of_ipv6(node: Path) -> None:
             first = client.recv(100).decode().split()[0]
             other = next(ip for ip in PODS if ip != first)
             program.set_slice(("d", "web-1"), endpoints(other))
-            cleaner = FlowCleaner(CONFIG)
+            cleaner = FlowCleaner(CONFIG.node_ips)
             assert cleaner.clean(program.flush().stale) > 0
             cleaner.close()
             client.send(b"?")

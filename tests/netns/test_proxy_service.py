@@ -20,17 +20,16 @@ from kubette.client.http import Client
 from kubette.network import netns
 from kubette.network.hostports import HostPorts
 from kubette.nft.conntrack import Conntrack
-from kubette.nft.errors import Exists, Missing
-from kubette.nft.expr import Family, goto
+from kubette.nft.errors import Busy, Exists, Missing
+from kubette.nft.expr import Family, MapLookup, MetaKey, MetaSet, dport, goto
 from kubette.nft.fake import FakeKernel
+from kubette.nft.flows import Destination, FlowCleaner
 from kubette.nft.live import Backend, LiveTable
 from kubette.nft.socket import Kernel
-from kubette.nft.transaction import AddElements, DelChain, DelElements, Transaction, replace
+from kubette.nft.transaction import AddChain, AddElements, AddRule, DelChain, DelElements, DelSet, Transaction, replace
 from kubette.nft.types import Chain, Field, Set, Table, packed_ip
 from kubette.proxy import state
 from kubette.proxy.config import ProxyConfig
-from kubette.proxy.contribution import Flow
-from kubette.proxy.flows import FlowCleaner
 from kubette.proxy.health import HealthChecks
 from kubette.proxy.program import Program
 
@@ -265,18 +264,19 @@ def test_stale_udp_flows_go_and_others_stay(node: Path) -> None:
             ["nft", "add table ip t; add chain ip t o { type nat hook output priority -100; }; "
              "add rule ip t o ip daddr 10.43.0.7 udp dport 53 dnat to 10.42.0.2:5353"], check=True, timeout=10,
         )  # fmt: skip
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as pod, socket.socket(
-            socket.AF_INET, socket.SOCK_DGRAM
-        ) as client:
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as pod,
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client,
+        ):
             pod.bind(("10.42.0.2", 5353))
             subprocess.run(["ip", "route", "add", "10.43.0.0/16", "dev", "lo", "src", NODE], check=True, timeout=10)
             client.sendto(b"?", ("10.43.0.7", 53))
             client.sendto(b"?", ("10.42.0.2", 5353))
             tracked = Conntrack()
-            cleaner = FlowCleaner(CONFIG)
-            serves = Flow(Family.IPV4, 17, "10.43.0.7", 53, frozenset({("10.42.0.2", 5353)}))
+            cleaner = FlowCleaner(CONFIG.node_ips)
+            serves = Destination(Family.IPV4, "10.43.0.7", 53, frozenset({("10.42.0.2", 5353)}))
             assert cleaner.clean([serves]) == 0
-            assert cleaner.clean([Flow(Family.IPV4, 17, "10.43.0.7", 53, frozenset({("10.42.0.3", 5353)}))]) == 1
+            assert cleaner.clean([Destination(Family.IPV4, "10.43.0.7", 53, frozenset({("10.42.0.3", 5353)}))]) == 1
             assert [f.dst for f in tracked.flows(Family.IPV4, 17)] == [(packed_ip("10.42.0.2"), 5353)]
             cleaner.close()
             tracked.close()
@@ -286,8 +286,8 @@ def test_stale_udp_flows_go_and_others_stay(node: Path) -> None:
 
 def test_host_ports(node: Path) -> None:
     def story() -> None:
-        kernel = Kernel()
-        ports = HostPorts.open(kernel, [NODE])
+        kernel, flows = Kernel(), FlowCleaner([NODE])
+        ports = HostPorts.open(kernel, flows, [NODE])
         with servers():
             ports.set("uid-a", [("TCP", "", 8081, "10.42.0.2", 8080)])
             ports.set("uid-b", [("TCP", "10.42.0.2", 8082, "10.42.0.3", 8080)])
@@ -297,9 +297,74 @@ def test_host_ports(node: Path) -> None:
             ports.remove("uid-a")
             ports.remove("uid-a")
             assert hit(NODE, 8081) == "ConnectionRefusedError"
+        flows.close()
         kernel.close()
 
     netns.inside(node, story)
+
+
+def test_a_udp_client_keeps_its_socket_through_every_change_of_a_host_port(node: Path) -> None:
+    def bound(ip: str, port: int) -> socket.socket:
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sock.settimeout(5)
+        sock.bind((ip, port))
+        return sock
+
+    def story() -> None:
+        kernel, flows, tracked = Kernel(), FlowCleaner([NODE]), Conntrack()
+        ports = HostPorts.open(kernel, flows, [NODE])
+        with bound("10.42.0.2", 5353) as one, bound("10.42.0.3", 5353) as two, bound(NODE, 6000) as own, bound(
+            NODE, 0
+        ) as client, bound(NODE, 0) as bystander:
+            client.sendto(b"early", (NODE, 5077))  # nobody has the port yet
+            bystander.sendto(b"other", (NODE, 6000))
+            for uid, pod, ip in (("a", one, "10.42.0.2"), ("b", two, "10.42.0.3")):
+                ports.set(uid, [("UDP", "", 5077, ip, 5353)])
+                client.sendto(uid.encode(), (NODE, 5077))
+                assert pod.recv(100) == uid.encode()
+            ports.remove("b")  # the older pod is still there
+            client.sendto(b"a again", (NODE, 5077))
+            assert one.recv(100) == b"a again"
+            ports.remove("a")
+            client.sendto(b"late", (NODE, 5077))
+            ports.set("c", [("UDP", NODE, 5077, "10.42.0.3", 5353)])
+            client.sendto(b"c", (NODE, 5077))
+            assert two.recv(100) == b"c"
+            assert own.recv(100) == b"other"
+            kept = [f for f in tracked.flows(Family.IPV4, 17) if f.dst == (packed_ip(NODE), 6000)]
+            assert len(kept) == 1, "a flow to another port is nobody's to delete"
+        for opened in (kernel, flows, tracked):
+            opened.close()
+
+    netns.inside(node, story)
+
+
+def test_flows_that_began_while_others_had_emptied_the_tables_are_translated_again(node: Path) -> None:
+    async def story() -> None:
+        kernel, flows = Kernel(), FlowCleaner([NODE])
+        ports = HostPorts.open(kernel, flows, [NODE])
+        stop = ports.watch(asyncio.get_running_loop())
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as pod, socket.socket(
+            socket.AF_INET, socket.SOCK_DGRAM
+        ) as client:
+            pod.bind(("10.42.0.2", 5353))
+            pod.setblocking(False)
+            ports.set("a", [("UDP", "", 5077, "10.42.0.2", 5353)])
+            run_nft("flush ruleset")
+            client.sendto(b"lost", (NODE, 5077))  # before the event loop repairs
+
+            def answered() -> bool:
+                client.sendto(b"?", (NODE, 5077))
+                with contextlib.suppress(BlockingIOError):
+                    return pod.recv(100) == b"?"
+                return False
+
+            await until(answered, 5)
+        stop()
+        flows.close()
+        kernel.close()
+
+    netns.inside(node, lambda: asyncio.run(story()))
 
 
 @pytest.mark.parametrize("make", [FakeKernel, Kernel])
@@ -328,6 +393,9 @@ def test_both_kernels_refuse_the_same_and_then_change_nothing(node: Path, make: 
         refused(Missing, DelElements(numbers, (b"\0\x99\0\0",)))
         refused(Missing, AddElements(verdicts, {other: goto("nowhere")}))
         refused(Exception, DelChain("c"))
+        refused(Missing, DelSet("nowhere"))
+        looks_up = Chain("looks-up", ((dport(0), MapLookup("m", 0, 0), MetaSet(0, MetaKey.MARK)),))
+        refused(Busy, AddChain(looks_up), AddRule("looks-up", looks_up.rules[0]), DelSet("m"))
         change = [DelElements(numbers, (key,)), AddElements(numbers, {key: two})]
         kernel.commit(Transaction(Family.IPV4, "contract", change))
         assert kernel.elements(Family.IPV4, "contract", numbers) == {key: two}

@@ -25,7 +25,7 @@ NLM_F_CREATE, NLM_F_APPEND = 0x400, 0x800
 NLMSG_ERROR, NLMSG_DONE = 2, 3
 BATCH_BEGIN, BATCH_END = 0x10, 0x11
 NEWTABLE, DELTABLE, NEWCHAIN, DELCHAIN, NEWRULE = 0, 2, 3, 5, 6
-NEWSET, NEWSETELEM, GETSETELEM, DELSETELEM, NEWGEN, GETGEN = 9, 12, 13, 14, 15, 16
+NEWSET, DELSET, NEWSETELEM, GETSETELEM, DELSETELEM, NEWGEN, GETGEN = 9, 11, 12, 13, 14, 15, 16
 
 _HEADER = struct.Struct("=IHHIIBBH")  # nlmsghdr, nfgenmsg
 _ERROR = struct.Struct("=i")
@@ -85,6 +85,8 @@ def _bodies(table: str, op: t.Op) -> Iterator[tuple[int, int, bytes]]:
             yield NEWRULE, NLM_F_CREATE | NLM_F_APPEND, name + text(2, chain_name) + nest(4, encode_rule(rule))
         case t.AddSet(spec):
             yield NEWSET, NLM_F_CREATE, name + _set_body(spec)
+        case t.DelSet(set_name):
+            yield DELSET, 0, name + text(2, set_name)
         case t.AddElements(spec, elements):
             head = name + text(2, spec.name)
             for chunk in _chunks(encode_elements(spec, elements)):

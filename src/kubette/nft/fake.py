@@ -102,6 +102,12 @@ def _apply(tx: t.Transaction, table: Table | None, op: t.Op) -> Table | None:
             if table.sets.setdefault(spec.name, spec) != spec:
                 raise classify(errno.EEXIST, op)
             table.elements.setdefault(spec.name, {})
+        case t.DelSet(name):
+            if table.sets.pop(name, None) is None:
+                raise classify(errno.ENOENT, op)
+            del table.elements[name]
+            if any(name in _sets_of(rule) for chain in table.chains.values() for rule in chain.rules):
+                raise classify(errno.EBUSY, op)
         case t.AddElements(spec, elements):
             held = _contents(table, spec, op)
             for key, value in elements.items():
@@ -137,11 +143,15 @@ def _check_references(table: Table, tx: t.Transaction) -> None:
             _check_rule(table, rule)
 
 
+def _sets_of(rule: Rule) -> set[str]:
+    names = {getattr(x, "set", None) or getattr(x, "map", None) for x in rule}
+    return {name for name in names if name is not None}
+
+
 def _check_rule(table: Table, rule: Rule) -> None:
+    for name in _sets_of(rule) - table.sets.keys():
+        raise classify(errno.ENOENT, f"set {name}")
     for x in rule:
-        name = getattr(x, "set", None) or getattr(x, "map", None)
-        if name is not None and name not in table.sets:
-            raise classify(errno.ENOENT, f"set {name}")
         if isinstance(x, VerdictLookup) and not table.sets[x.map].verdicts:
             raise classify(errno.EINVAL, f"map {x.map}")
         verdict = getattr(x, "verdict", None)

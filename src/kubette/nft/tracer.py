@@ -198,8 +198,11 @@ class Tracer:
             return
         value = _load(regs, x.reg_data, spec.data_size)
         old = held.get(key)
+        alive = sum(expiry > self._now() for _, expiry in held.values())
         if old is not None and old[1] > self._now():
             value = old[0]  # an update renews the expiry and keeps the value, as the kernel does
+        elif spec.size and alive >= spec.size:
+            raise _Stop  # full
         held[key] = (value, self._now() + x.timeout_ms / 1000)
 
 

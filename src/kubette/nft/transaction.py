@@ -68,6 +68,16 @@ class AddSet:
 
 
 @dataclass(frozen=True, slots=True)
+class DelSet:
+    """Delete a set or map, with its elements, that no rule refers to."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"delete set {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
 class AddElements:
     """Add elements; one that exists with another value is an error."""
 
@@ -89,7 +99,7 @@ class DelElements:
         return f"delete {len(self.keys)} from {self.set.name}"
 
 
-Op: TypeAlias = AddTable | DelTable | AddChain | DelChain | AddRule | AddSet | AddElements | DelElements
+Op: TypeAlias = AddTable | DelTable | AddChain | DelChain | AddRule | AddSet | DelSet | AddElements | DelElements
 
 
 @dataclass

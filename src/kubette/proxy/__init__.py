@@ -2,9 +2,8 @@
 
     state         API objects → ServicePort, Endpoint            policy    which endpoints may serve, from here
     contribution  frontends → map elements                       table     the table: hooks, chains, maps
-    program       what changed → one transaction                 flows     stale UDP flows
-    routes        the service CIDR's route                       health    healthCheckNodePort
-    service       informers, event loop, kernel
+    program       what changed → one transaction                 health    healthCheckNodePort
+    routes        the service CIDR's route                       service   informers, event loop, kernel
 """
 
 from __future__ import annotations

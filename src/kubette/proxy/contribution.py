@@ -1,15 +1,16 @@
 """What one service adds to the tables: frontends with slots assigned, as set elements. Pure.
 
-Slots and ids are the only memory between two versions of a service: they are what keeps a change small.
+Slots and ids are the only memory between two versions of a service: they keep a change small, and affinity through it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from kubette.nft.expr import DROP, Family
+from kubette.nft.flows import Destination
 from kubette.nft.types import Value, interval, packed_ip, packed_number, packed_port, packed_proto
 from kubette.proxy import table as tb
 from kubette.proxy.policy import Backend, Empty, Frontend, arrange
@@ -19,23 +20,11 @@ FrontendKey: TypeAlias = tuple[Family, str, bytes]  # family, scope, key
 
 
 @dataclass(frozen=True, slots=True)
-class Slots:
-    """The arrangement of a pool: backends by slot, and for affinity an id each that is not soon used again."""
+class Ids:
+    """For affinity: a number for each backend of a Service port, which is not soon used again for another."""
 
-    backends: tuple[Backend, ...] = ()
-    ids: Mapping[Backend, int] = field(default_factory=dict)
-    next_id: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Flow:
-    """A UDP frontend that changed: flows to it that do not go to one of ``keep`` are stale. No address: a NodePort."""
-
-    family: Family
-    proto: int
-    address: str
-    port: int
-    keep: frozenset[Backend]
+    numbers: Mapping[Backend, int] = field(default_factory=dict)
+    following: int = 1
 
 
 @dataclass(slots=True)
@@ -44,8 +33,9 @@ class Contribution:
 
     elements: dict[Target, dict[bytes, Value]] = field(default_factory=dict)
     shared: set[tuple[Family, str, bytes]] = field(default_factory=set)
-    slots: dict[tuple[str, int, Family, str], Slots] = field(default_factory=dict)
-    udp: dict[FrontendKey, Flow] = field(default_factory=dict)
+    slots: dict[tuple[str, int, Family, str], tuple[Backend, ...]] = field(default_factory=dict)
+    ids: dict[tuple[str, int, Family], Ids] = field(default_factory=dict)
+    udp: dict[FrontendKey, Destination] = field(default_factory=dict)
     claims: set[FrontendKey] = field(default_factory=set)
 
 
@@ -55,32 +45,38 @@ def frontend_key(f: Frontend) -> bytes:
     return packed_ip(f.address) + tail if f.scope.by_address else tail
 
 
-def settle(previous: Slots, wanted: frozenset[Backend], sticky: bool) -> Slots:
-    """Arrange a pool anew, with as little change as possible."""
-    backends = arrange(previous.backends, wanted)
-    if not sticky:
-        return previous if backends == previous.backends and not previous.ids else Slots(backends)
-    ids: dict[Backend, int] = {}
-    next_id = previous.next_id
-    taken = set(previous.ids.values()) if len(previous.ids) < 0x8000 else set()
-    for b in backends:
-        known = previous.ids.get(b)
-        if known is None:
-            while next_id in taken:
-                next_id = next_id % 0xFFFF + 1
-            known, next_id = next_id, next_id % 0xFFFF + 1
-        ids[b] = known
-    return Slots(backends, ids, next_id)
+def number(previous: Ids, backends: frozenset[Backend]) -> Ids:
+    """Number the backends: those that had a number keep it, the others take the ones that follow."""
+    numbers = {b: n for b, n in previous.numbers.items() if b in backends}
+    taken = set(previous.numbers.values()) if len(previous.numbers) < 0x8000 else set(numbers.values())
+    following = previous.following
+    for backend in sorted(backends - numbers.keys()):
+        while following in taken:
+            following = following % 0xFFFF + 1
+        numbers[backend] = following
+        taken.add(following)
+        following = following % 0xFFFF + 1
+    return Ids(numbers, following)
+
+
+def _number_all(found: Iterable[Frontend], old: Contribution) -> dict[tuple[str, int, Family], Ids]:
+    """The numbers of every Service port with affinity, over all of its pools: they mean the same by every address."""
+    pools: dict[tuple[str, int, Family], frozenset[Backend]] = {}
+    for f in found:
+        if f.affinity:
+            port = (f.port_name, f.proto, f.family)
+            pools[port] = pools.get(port, frozenset()) | f.pool.backends
+    return {port: number(old.ids.get(port, Ids()), backends) for port, backends in pools.items()}
 
 
 def contribute(
-    found: Iterable[Frontend],
-    old: Contribution | None,
+    found: Sequence[Frontend],
+    old: Contribution,
     guarded: Callable[[str], bool],
     local: Iterable[tuple[Family, str]],
 ) -> Contribution:
     """The elements for a service's frontends. ``guarded``: whether other ports of an address are to be refused."""
-    new = Contribution()
+    new = Contribution(ids=_number_all(found, old))
     elements = new.elements
     arranged = new.slots
     for f in found:
@@ -94,14 +90,18 @@ def contribute(
             pool_id = (f.port_name, f.proto, family, pool.kind)
             slots = arranged.get(pool_id)
             if slots is None:
-                previous = old.slots.get(pool_id) if old is not None else None
-                slots = arranged[pool_id] = settle(previous or Slots(), wanted, bool(f.affinity))
-            _backends(elements, f, name, key, slots)
-            verdict = tb.backend_verdict(scope, len(slots.backends), f.affinity)
+                slots = arranged[pool_id] = arrange(old.slots.get(pool_id, ()), wanted)
+            if f.affinity:
+                _sticky(elements, f, key, slots, new.ids[f.port_name, f.proto, family].numbers)
+            else:
+                held = elements.setdefault((family, f"{name}-endpoints"), {})
+                for slot, (ip, port) in enumerate(slots):
+                    held[key + packed_number(slot)] = packed_ip(ip) + packed_port(port)
+            verdict = tb.backend_verdict(scope, len(slots), f.affinity, f.service_port)
         elements.setdefault((family, name), {})[key] = verdict
         new.claims.add((family, name, key))
         if f.proto == tb.UDP:
-            new.udp[family, name, key] = Flow(family, f.proto, f.address, f.port, wanted)
+            new.udp[family, name, key] = Destination(family, f.address, f.port, pool.keep)
         if f.ranges is not None:
             _ranges(elements, f, key)
         if f.address and guarded(f.address):
@@ -111,18 +111,31 @@ def contribute(
     return new
 
 
-def _backends(elements: dict[Target, dict[bytes, Value]], f: Frontend, name: str, key: bytes, slots: Slots) -> None:
-    if not f.affinity:
-        held = elements.setdefault((f.family, f"{name}-endpoints"), {})
-        for slot, (ip, port) in enumerate(slots.backends):
-            held[key + packed_number(slot)] = packed_ip(ip) + packed_port(port)
-        return
+def _sticky(
+    elements: dict[Target, dict[bytes, Value]],
+    f: Frontend,
+    key: bytes,
+    slots: Sequence[Backend],
+    numbers: Mapping[Backend, int],
+) -> None:
+    name = f.scope.value
     by_slot = elements.setdefault((f.family, f"{name}-affinity-slots"), {})
     by_id = elements.setdefault((f.family, f"{name}-affinity-endpoints"), {})
-    for slot, backend in enumerate(slots.backends):
-        id_ = tb.affinity_mark(f.scope, slots.ids[backend])
-        by_slot[key + packed_number(slot)] = id_
-        by_id[key + id_] = packed_ip(backend[0]) + packed_port(backend[1])
+    for slot, backend in enumerate(slots):
+        mark = tb.affinity_mark(numbers[backend])
+        by_slot[key + packed_number(slot)] = mark
+        by_id[key + mark] = packed_ip(backend[0]) + packed_port(backend[1])
+
+
+def stale(old: Contribution, new: Contribution) -> Iterator[tuple[FrontendKey, Destination]]:
+    """The UDP frontends whose tracked flows may lead elsewhere than the new version does."""
+    for key, before in old.udp.items():
+        after = new.udp.get(key)
+        if after is None:
+            yield key, replace(before, keep=frozenset())
+        elif before.keep - after.keep or not before.keep:
+            yield key, after
+    yield from ((key, after) for key, after in new.udp.items() if key not in old.udp)
 
 
 def _ranges(elements: dict[Target, dict[bytes, Value]], f: Frontend, key: bytes) -> None:
@@ -140,4 +153,3 @@ def _disjoint(cidrs: Iterable[str]) -> list[tuple[bytes, bytes]]:
         if not out or span[0] > out[-1][1]:
             out.append(span)
     return out
-

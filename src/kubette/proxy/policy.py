@@ -13,9 +13,10 @@ from typing import TypeAlias
 
 from kubette.nft.expr import Family
 from kubette.nft.types import family_of, inside
-from kubette.proxy.state import Endpoint, Service, ServicePort, Slice
+from kubette.proxy.state import PROTOCOLS, Endpoint, Service, ServicePort, Slice
 
 Backend: TypeAlias = tuple[str, int]  # ip, port
+PROTOCOL_NAMES = {number: name.lower() for name, number in PROTOCOLS.items()}
 
 
 class Scope(Enum):
@@ -50,16 +51,21 @@ class Empty(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """The backends behind one or more frontends. ``kind`` tells a service port's pools apart."""
+    """The backends behind one or more frontends. ``kind`` tells a service port's pools apart.
+
+    ``keep``: the backends whose tracked UDP flows stay, wherever they are and whatever the policy.
+    """
 
     kind: str
     backends: frozenset[Backend]
     empty: Empty = Empty.REFUSE
+    keep: frozenset[Backend] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Frontend:
-    """An address (empty for NodePorts) and port, and what is behind it. ``ranges``: sources allowed, all when None."""
+    """An address (empty for NodePorts) and port, and what is behind it. ``ranges``: sources allowed, all when None.
+    Frontends of one ``service_port`` share their clients' affinity."""
 
     scope: Scope
     family: Family
@@ -70,6 +76,7 @@ class Frontend:
     port_name: str
     affinity: int = 0
     ranges: tuple[str, ...] | None = None
+    service_port: str = ""  # namespace/service/protocol/port name, where there is affinity
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +94,13 @@ def usable(endpoints: Sequence[Endpoint], publish_not_ready: bool = False) -> fr
     if ready:
         return ready
     return frozenset((e.ip, e.port) for e in endpoints if e.serving and e.terminating)
+
+
+def still_served(endpoints: Sequence[Endpoint]) -> frozenset[Backend]:
+    """The backends whose tracked flows stay: all that serve, ending or not. While none does, a flow is as good with the
+    backend that it has, so that those that are merely not ready keep theirs."""
+    serving = frozenset((e.ip, e.port) for e in endpoints if e.ready or e.serving)
+    return serving or frozenset((e.ip, e.port) for e in endpoints)
 
 
 def endpoints_for(slices: Iterable[Slice], family: Family, port: ServicePort) -> list[Endpoint]:
@@ -119,19 +133,23 @@ def _of_port(
     endpoints: list[Endpoint],
     node: Node,
 ) -> None:
-    everywhere = Pool("cluster", usable(endpoints, service.publish_not_ready))
+    keep = still_served(endpoints) if port.proto == PROTOCOLS["UDP"] else frozenset()
+    everywhere = Pool("cluster", usable(endpoints, service.publish_not_ready), keep=keep)
     inside = everywhere
     outside: Pool | None = None
     if service.internal_local or service.external_local:
         here = [e for e in endpoints if e.node == node.name]
         empty = Empty.DROP if everywhere.backends else Empty.REFUSE
-        local = Pool("local", usable(here, service.publish_not_ready), empty)
+        local = Pool("local", usable(here, service.publish_not_ready), empty, keep)
         inside = local if service.internal_local else everywhere
         outside = local if service.external_local else None
 
+    affinity = service.affinity
+    service_port = "/".join((*service.name, PROTOCOL_NAMES[port.proto], port.name)) if affinity else ""
+
     def add(scope: Scope, address: str, number: int, pool: Pool, ranges: tuple[str, ...] | None = None) -> None:
         out.append(
-            Frontend(scope, family, address, port.proto, number, pool, port.name, service.affinity, ranges)
+            Frontend(scope, family, address, port.proto, number, pool, port.name, affinity, ranges, service_port)
         )
 
     for ip in cluster_ips:

@@ -16,14 +16,13 @@ from kubette.api.kinds import resource
 from kubette.client.http import Client
 from kubette.client.informer import Informer
 from kubette.network.disturbance import Disturbance
-from kubette.nft.errors import NftError
 from kubette.nft.expr import Family
+from kubette.nft.flows import FlowCleaner
 from kubette.nft.socket import Kernel
 from kubette.nft.transaction import remove
 from kubette.nft.types import family_of
 from kubette.proxy import routes
 from kubette.proxy.config import ProxyConfig
-from kubette.proxy.flows import FlowCleaner
 from kubette.proxy.health import HealthChecks
 from kubette.proxy.program import Program
 from kubette.proxy.state import Name, Service, Slice, endpoint_slice, service
@@ -42,7 +41,9 @@ class Proxy:
             kernels = {}
             for family in families:
                 kernels[family] = stack.enter_context(contextlib.closing(Kernel()))
-            self.flows = stack.enter_context(contextlib.closing(FlowCleaner(config)))
+            self.flows = stack.enter_context(
+                contextlib.closing(FlowCleaner(config.nodeport_addresses or config.node_ips))
+            )
             self.program = Program(config, kernels)
             self._disturbance = stack.enter_context(contextlib.closing(Disturbance()))
             self._resources = stack.pop_all()
@@ -59,7 +60,7 @@ class Proxy:
         self._resources.callback(self._loop.remove_reader, self._disturbance.fileno())
         self._started = True
         for live in self.program.tables.values():
-            self._resources.callback(live.watch(self._loop))
+            self._resources.callback(live.watch(self._loop, self._repaired))
         self._write()
 
     def close(self) -> None:
@@ -88,14 +89,16 @@ class Proxy:
 
     def _write(self) -> None:
         self._scheduled = None
-        try:
-            flushed = self.program.flush()
-        except NftError:
-            log.exception("the kernel refused the service table; again in %.1f s", _RETRY)
-            self._scheduled = self._loop.call_later(_RETRY, self._rewrite)
-            return
+        flushed = self.program.flush()
         if flushed.stale:
             self.flows.clean(flushed.stale)
+        if flushed.failures:
+            log.error("%d parts of the service table are not written; again in %.1f s", flushed.failures, _RETRY)
+            self._schedule(_RETRY)
+
+    def _repaired(self) -> None:
+        """The table was written anew: flows that began meanwhile were not translated."""
+        self.flows.clean(self.program.udp())
 
     def _route(self) -> None:
         for cidr, source in _routes(self.config):
@@ -114,17 +117,6 @@ class Proxy:
             if self._rerouting is not None:
                 self._rerouting.cancel()
             self._rerouting = self._loop.call_later(_RETRY, self._reroute)
-
-    def _rewrite(self) -> None:
-        self._scheduled = None
-        try:
-            for live in self.program.tables.values():
-                live.load()
-        except NftError as err:
-            log.error("the kernel refuses the service table: %s", err)
-            self._scheduled = self._loop.call_later(_RETRY, self._rewrite)
-            return
-        self._schedule(0)
 
 
 async def run(client: Client, config: ProxyConfig) -> None:
@@ -167,6 +159,3 @@ def _routes(config: ProxyConfig) -> Iterator[tuple[str, str]]:
         source = next((ip for ip in config.node_ips if family_of(ip) is family_of(cidr)), None)
         if source is not None:
             yield cidr, source
-
-
-

@@ -1,12 +1,17 @@
 """The nftables table of the service data plane, as data.
 
-A constant number of rules, everything else in maps. For each scope S (services, nodeports, local-…):
+The rules do not grow with the Services: everything is in maps. For each scope S (services, nodeports, local-…):
 
-    map S                    { [daddr .] proto . dport        : verdict }     goto S-lb-N, refuse or drop
+    map S                    { [daddr .] proto . dport        : verdict }     goto S-lb-N…, refuse or drop
     map S-endpoints          { [daddr .] proto . dport . slot : ip . port }   slot 0..N-1
-    map S-affinity           { saddr . [daddr .] proto . dport : id }         filled by rules, with a timeout
     map S-affinity-slots     { [daddr .] proto . dport . slot : id }
     map S-affinity-endpoints { [daddr .] proto . dport . id   : ip . port }
+
+Only ClientIP affinity adds to the rules. A Service port P with affinity has one map, whatever address the client calls,
+and a chain for each of its scopes:
+
+    map affinity-P           { saddr : id }                                   filled by rules, with a timeout
+    chain S-lb-N-affinity-SECONDS-P
 
 Hooks, and why each:
 
@@ -30,7 +35,7 @@ MASQUERADE = 0x4000  # mark bit: a service chose the destination, the source may
 TCP, UDP, SCTP = 6, 17, 132
 _DSTNAT, _AFTER_DSTNAT, _SRCNAT = -100, -90, 100
 _ESTABLISHED_OR_RELATED = 2 | 4
-_AFFINITY_SIZE = 1 << 18
+_AFFINITY_CLIENTS = 1 << 16  # of one Service port; further clients are served, and not remembered
 REFUSE = e.goto("refuse")
 HAIRPIN, GUARDED, NODE_IPS, NODEPORT_IPS = "hairpin", "guarded", "node-ips", "nodeport-ips"
 FIREWALLED, ALLOWED = "firewalled", "allowed-sources"
@@ -69,9 +74,13 @@ def _add_maps(table: Table, scope: Scope, key: tuple[Field, ...], address: Field
     table.add_set(Set(f"{name}-endpoints", (*key, Field.MARK), backend))
     table.add_set(Set(f"{name}-affinity-slots", (*key, Field.MARK), (Field.MARK,)))
     table.add_set(Set(f"{name}-affinity-endpoints", (*key, Field.MARK), backend))
-    table.add_set(
-        Set(f"{name}-affinity", (address, *key), (Field.MARK,), dynamic=True,
-            timeout_ms=10_800_000, size=_AFFINITY_SIZE)
+
+
+def affinity_map(service_port: str, family: e.Family) -> Set:
+    """Which backend the clients of a Service port have. The rules set a timeout of their own on each element."""
+    return Set(
+        f"affinity-{service_port}", (addr_field(family),), (Field.MARK,), dynamic=True,
+        timeout_ms=10_800_000, size=_AFFINITY_CLIENTS,
     )  # fmt: skip
 
 
@@ -112,9 +121,7 @@ def _chains(config: ProxyConfig, family: e.Family, node_ip: bytes) -> list[Chain
     ]  # fmt: skip
 
 
-def _postrouting(
-    family: e.Family, node_ip: bytes, pods: tuple[e.Rule, ...], own_source: e.Rule
-) -> tuple[e.Rule, ...]:
+def _postrouting(family: e.Family, node_ip: bytes, pods: tuple[e.Rule, ...], own_source: e.Rule) -> tuple[e.Rule, ...]:
     rewrite = (e.Immediate(0, node_ip), e.Nat(family, 0, source=True))
     mark = e.MetaKey.MARK
     return (
@@ -158,9 +165,10 @@ def _firewall(family: e.Family) -> e.Rule:
 
 
 @lru_cache(maxsize=4096)
-def backend_verdict(scope: Scope, count: int, affinity: int) -> e.Verdict:
-    """Where a frontend with so many backends goes. ``affinity`` in seconds, 0 without."""
-    suffix = f"-affinity-{affinity}" if affinity else ""
+def backend_verdict(scope: Scope, count: int, affinity: int = 0, service_port: str = "") -> e.Verdict:
+    """The chain for a frontend with ``count`` backends. ``affinity`` in seconds, 0 without; only then the Service
+    port matters."""
+    suffix = f"-affinity-{affinity}-{service_port}" if affinity else ""
     return e.goto(f"{scope.value}-lb-{count}{suffix}")
 
 
@@ -172,13 +180,21 @@ def backend_chain(name: str, family: e.Family) -> Chain:
     scope = Scope(head)
     number = int(count)
     if affinity:
-        return Chain(name, _sticky(scope, family, number, int(affinity)))
+        seconds, _, service_port = affinity.partition("-")
+        return Chain(name, _sticky(scope, family, number, int(seconds), affinity_map(service_port, family).name))
     choose = _balanced(scope, family, number)
-    if scope.keeps_source:
-        return Chain(name, choose)
+    return Chain(name, choose if scope.keeps_source else (_masquerade(0), *choose))
+
+
+def sticky_service_port(chain: str) -> str:
+    """The Service port whose affinity map a chain uses; empty for other chains."""
+    return chain.partition("-affinity-")[2].partition("-")[2]
+
+
+def _masquerade(reg: int) -> e.Rule:
+    """Mark the packet: its source may need rewriting."""
     mark = e.MetaKey.MARK
-    note = (e.Meta(0, mark), e.Bitwise(0, host32(~MASQUERADE), host32(MASQUERADE)), e.MetaSet(0, mark))
-    return Chain(name, (note, *choose))
+    return (e.Meta(reg, mark), e.Bitwise(reg, host32(~MASQUERADE), host32(MASQUERADE)), e.MetaSet(reg, mark))
 
 
 def _slots(count: int, reg: int) -> tuple[e.Expr, ...]:
@@ -193,29 +209,36 @@ def _balanced(scope: Scope, family: e.Family, count: int) -> tuple[e.Rule, ...]:
     return tuple((*loads, choice, *found) for choice in _slots(count, slot))
 
 
-def affinity_mark(scope: Scope, number: int) -> bytes:
-    """The mark that stands for a backend of a frontend with affinity: id in the upper half, never 0."""
-    return host32(number << 16 | (0 if scope.keeps_source else MASQUERADE))
+def affinity_mark(number: int) -> bytes:
+    """The mark that stands for a backend of a Service port with affinity: the id in the upper half, never 0."""
+    return host32(number << 16)
 
 
-def _sticky(scope: Scope, family: e.Family, count: int, seconds: int) -> tuple[e.Rule, ...]:
-    """Same backend for a client while it lasts. The id goes through the mark: nft 1.0.6 (Debian 12) aborts in ``nft
-    list`` when one map's value is part of another's key, and a ruleset must stay readable."""
-    name, words, mark = scope.value, family.words, e.MetaKey.MARK
-    frontend, id_ = _frontend(scope, family, words)
-    client = (e.saddr(family, 0), *frontend)
-    serve = (
-        *client, e.Meta(id_, mark), e.MapLookup(f"{name}-affinity-endpoints", words, id_ + 1),
-        e.Dynset(f"{name}-affinity", e.DynOp.UPDATE, 0, id_, seconds * 1000), e.Nat(family, id_ + 1, id_ + 1 + words),
-    )  # fmt: skip
+def _sticky(scope: Scope, family: e.Family, count: int, seconds: int, clients: str) -> tuple[e.Rule, ...]:
+    """The backend that the client had, else any, which is remembered in the map ``clients``. The id goes through the
+    mark: nft 1.0.6 (Debian 12) aborts in ``nft list`` when one map's value is part of another's key, and a ruleset must
+    stay readable."""
+    words, mark = family.words, e.MetaKey.MARK
+    loads, id_ = _frontend(scope, family, words)
+    client = e.saddr(family, 0)
+    remember = e.Dynset(clients, e.DynOp.UPDATE, 0, id_, seconds * 1000)
+    masquerade = () if scope.keeps_source else _masquerade(id_)
+
+    def serve(*then: e.Expr) -> e.Rule:
+        """By the id in the mark. The rule ends before it sends when the id is no backend's here, or ``then`` fails."""
+        found = e.MapLookup(f"{scope.value}-affinity-endpoints", words, id_ + 1)
+        send = e.Nat(family, id_ + 1, id_ + 1 + words)
+        return (client, *loads, e.Meta(id_, mark), found, *then, *masquerade, send)
+
     rules: list[e.Rule] = [
         (e.Immediate(0, bytes(4)), e.MetaSet(0, mark)),
-        (*client, e.MapLookup(f"{name}-affinity", 0, id_), e.MetaSet(id_, mark)),
-        serve,
-        # The backend is gone: forget it, an update would keep the stale id.
-        (*client, e.Numgen(id_, 1), e.Dynset(f"{name}-affinity", e.DynOp.DELETE, 0, id_)),
+        (client, e.MapLookup(clients, 0, words), e.MetaSet(words, mark)),
+        serve(remember),
+        # The backend is gone, or out of this scope's reach: forget it, an update would keep the stale id.
+        (client, e.Numgen(words, 1), e.Dynset(clients, e.DynOp.DELETE, 0, words)),
     ]
-    loads, slot = _frontend(scope, family, 0)
+    frontend, slot = _frontend(scope, family, 0)
     for choice in _slots(count, slot):
-        rules += [(*loads, choice, e.MapLookup(f"{name}-affinity-slots", 0, 0), e.MetaSet(0, mark)), serve]
+        chosen = (*frontend, choice, e.MapLookup(f"{scope.value}-affinity-slots", 0, 0), e.MetaSet(0, mark))
+        rules += [chosen, serve(remember), serve()]  # the last one where the map is full
     return tuple(rules)

@@ -6,7 +6,7 @@ import struct
 
 from kubette.nft import codec
 from kubette.nft.expr import Family, goto
-from kubette.nft.live import difference
+from kubette.nft.live import Objects, difference
 from kubette.nft.nla import parse
 from kubette.nft.transaction import AddElements, AddTable, Transaction
 from kubette.nft.types import Chain, Field, Set, Table, inside
@@ -52,7 +52,7 @@ def test_a_changed_value_is_deleted_and_added_after_new_chains_and_before_old_on
     table.add_chain(Chain("lb-1"))
     key = b"\0\x50\0\0"
     table.elements["v"][key] = goto("lb-1")
-    tx = difference(table, {"v": {key: goto("lb-2")}}, [Chain("lb-2")], ["lb-1"])
+    tx = difference(table, {"v": {key: goto("lb-2")}}, Objects(add_chains=[Chain("lb-2")], drop_chains=["lb-1"]))
     assert [type(op).__name__ for op in tx.ops] == ["AddChain", "DelElements", "AddElements", "DelChain"]
     assert not difference(table, {"v": {key: goto("lb-1")}})
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from kubette.nft.expr import Family
 from kubette.proxy import state
-from kubette.proxy.contribution import Slots, settle
+from kubette.proxy.contribution import Ids, number
 from kubette.proxy.policy import Empty, Node, Scope, arrange, frontends, usable
 from kubette.proxy.state import Endpoint, Service, ServicePort, Slice
 
@@ -28,10 +28,10 @@ def test_slots_are_dense_and_move_as_little_as_possible(before: Pool, after: Poo
 
 
 def test_an_id_is_not_given_to_the_next_backend() -> None:
-    first = settle(Slots(), frozenset({("a", 1), ("b", 1)}), sticky=True)
-    second = settle(first, frozenset({("b", 1), ("c", 1)}), sticky=True)
-    assert second.ids["b", 1] == first.ids["b", 1]
-    assert second.ids["c", 1] not in first.ids.values()
+    first = number(Ids(), frozenset({("a", 1), ("b", 1)}))
+    second = number(first, frozenset({("b", 1), ("c", 1)}))
+    assert second.numbers["b", 1] == first.numbers["b", 1]
+    assert second.numbers["c", 1] not in first.numbers.values()
 
 
 def test_terminating_endpoints_are_the_last_resort() -> None:
