@@ -18,10 +18,10 @@ from typing import Any, TypeVar
 
 import orjson
 
-from kubette.runtime import archives, local_images, records, references
+from kubette.runtime import archives, kernel, local_images, records, references
 from kubette.runtime.fetch import Tools
 from kubette.runtime.interface import Image, ImageFailure
-from kubette.runtime.rootfs import RootSource
+from kubette.runtime.rootfs import RootSource, mount_source
 from kubette.runtime.workdirs import alone, exclusive, work_in
 
 T = TypeVar("T")
@@ -224,7 +224,7 @@ def _from_row(row: Mapping[str, Any]) -> Image:
 
 def _in_use(root: Path) -> bool:
     """A container's root stands on it."""
-    return f"lowerdir={root}," in Path("/proc/self/mountinfo").read_text()
+    return mount_source(root) in kernel.mount_sources("overlay")
 
 
 def _describe(layout: Path) -> tuple[Image, int]:

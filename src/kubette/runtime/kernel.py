@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import fcntl
 import os
+import re
 import shutil
 import signal
 import socket
@@ -24,9 +25,6 @@ _TMPFS_MAGIC = 0x01021994
 CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWNET = 0x04000000, 0x08000000, 0x40000000
 IN_CLOSE_WRITE, IN_MOVED_TO = 0x8, 0x80
 IN_NONBLOCK, IN_CLOEXEC = 0o4000, 0o2000000
-
-_OPENAT2 = 437  # on every architecture
-_RESOLVE_NO_MAGICLINKS, _RESOLVE_IN_ROOT = 0x02, 0x10
 
 _NAMESPACES = {"net": CLONE_NEWNET, "ipc": CLONE_NEWIPC, "uts": CLONE_NEWUTS}
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -70,14 +68,40 @@ def keep_off_disk(directory: Path) -> None:
 
 def mounts_below(prefix: Path) -> list[str]:
     """Mount points at or below a path, deepest first."""
-    out: list[str] = []
     base = str(prefix)
-    with open("/proc/self/mountinfo") as f:
+    with open("/proc/self/mountinfo", errors="surrogateescape") as f:
+        points = [_unescaped(line.split(" ", 5)[4]) for line in f]
+    return [p for p in reversed(points) if p == base or p.startswith(base + "/")]
+
+
+def _unescaped(field: str) -> str:
+    """A field of mountinfo, where blanks and backslashes stand as octal numbers."""
+    return re.sub(r"\\([0-7]{3})", lambda m: chr(int(m[1], 8)), field)
+
+
+def mount_overlay(target: Path, lower: int, upper: Path, work: Path, source: str) -> None:
+    """Mount an overlay over the directory of the descriptor ``lower``. ``source`` is what the mount table shows.
+
+    The options name descriptors, never paths: no colon, comma or backslash in a path can add an option or a layer."""
+    with contextlib.ExitStack() as stack:
+        fds = [lower]
+        for path in (upper, work):
+            fds.append(os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
+            stack.callback(os.close, fds[-1])
+        names = ("lowerdir", "upperdir", "workdir")
+        data = ",".join(f"{name}=/proc/self/fd/{fd}" for name, fd in zip(names, fds, strict=True))
+        mount(source, target, "overlay", 0, data)
+
+
+def mount_sources(kind: str) -> set[str]:
+    """The sources of everything mounted of one filesystem type."""
+    out = set()
+    with open("/proc/self/mountinfo", errors="surrogateescape") as f:
         for line in f:
-            point = line.split(" ", 5)[4].replace("\\040", " ")
-            if point == base or point.startswith(base + "/"):
-                out.append(point)
-    return out[::-1]
+            found, source, _ = line.partition(" - ")[2].split(" ", 2)
+            if found == kind:
+                out.add(_unescaped(source))
+    return out
 
 
 def pin_namespaces(targets: Mapping[str, Path], hostname: str, sysctls: Mapping[str, str] | None = None) -> None:
@@ -120,16 +144,6 @@ def pin_namespaces(targets: Mapping[str, Path], hostname: str, sysctls: Mapping[
 def _loopback_up() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         fcntl.ioctl(s, 0x8914, struct.pack("16sH14x", b"lo", 0x1 | 0x40))  # SIOCSIFFLAGS UP|RUNNING
-
-
-def open_in_root(root: Path, name: str, flags: int) -> int:
-    """open(2) as if ``root`` were ``/``: no link and no ``..`` leads out of it (openat2(2), RESOLVE_IN_ROOT)."""
-    directory = os.open(root, os.O_PATH | os.O_CLOEXEC)
-    try:
-        how = struct.pack("QQQ", flags | os.O_CLOEXEC, 0, _RESOLVE_IN_ROOT | _RESOLVE_NO_MAGICLINKS)
-        return _check(_libc.syscall(_OPENAT2, directory, os.fsencode(name), how, len(how)), f"open {name} in {root}")
-    finally:
-        os.close(directory)
 
 
 def inotify(directory: Path, mask: int) -> int:

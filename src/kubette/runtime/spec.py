@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kubette.runtime import kernel
+from kubette.runtime import beneath
 from kubette.runtime.interface import ContainerSpec, Image, Mount, RuntimeFailure
 
 _TABLE_LIMIT = 1 << 20
@@ -104,7 +104,7 @@ def _root_refused(asked: int | None, name: str, uid: int) -> str:
 def _table(root: Path, name: str) -> list[list[str]]:
     """A file of the image, whatever the image makes of that name: a link out of the root, a pipe, a huge one."""
     try:
-        fd = kernel.open_in_root(root, name, os.O_RDONLY | os.O_NONBLOCK)
+        fd = beneath.open_in_root(root, name, os.O_RDONLY | os.O_NONBLOCK)
     except OSError:
         return []
     try:
