@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import kubette
-from kubette.runtime import cgroups, kernel
+from kubette.runtime import cgroups, kernel, oci
 from kubette.runtime.images import ImageStore
 from kubette.runtime.interface import (
     Container,
@@ -284,3 +284,31 @@ def test_what_must_not_touch_a_disk_is_kept_off_it(tmp_path: Path) -> None:
     assert len(mounted) <= 1  # none where the directory for tests lies on a tmpfs
     kernel.unmount(directory)
     assert [path.name for path in directory.iterdir()] == ([] if mounted else ["secret"])
+
+
+async def test_a_log_that_was_renamed_goes_on_in_a_new_file(node: Node) -> None:
+    script = "echo one; while [ ! -e /go ]; do sleep 0.05; done; echo two; sleep 1000"
+    identity = await node.run("sh", "-c", script)
+    log = node.base / "log"
+
+    async def until(condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(20):
+            while not condition():  # noqa: ASYNC110 (a file, another process)
+                await asyncio.sleep(0.01)
+
+    await until(lambda: log.exists() and log.read_text() != "")
+    log.rename(node.base / "old")
+    node.runtime.reopen_logs(identity)
+    await until(log.exists)
+    await node.ask(identity, "touch /go")
+    await until(lambda: "two" in log.read_text())
+    assert "one" in (node.base / "old").read_text() and "one" not in log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [("SIGUSR1", signal.SIGUSR1), ("USR1", signal.SIGUSR1), ("9", signal.SIGKILL), ("SIG_IGN", signal.SIGTERM),
+     ("Signals", signal.SIGTERM), ("0", signal.SIGTERM), ("²", signal.SIGTERM), ("", signal.SIGTERM)],
+)  # fmt: skip
+def test_a_stop_signal_is_one_of_the_kernels(name: str, number: int) -> None:
+    assert oci._number(name) == number

@@ -11,7 +11,6 @@ import gzip
 import json
 import lzma
 import re
-import shutil
 import tarfile
 import zlib
 from collections.abc import Callable
@@ -19,9 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
+from kubette.runtime import diskspace
 from kubette.runtime.interface import ImageFailure
 
 _MANIFEST_LIMIT = 4 << 20
+_MEMBERS_LIMIT = 1 << 16  # files in an archive: an image has a few for each layer
+_BLOCK = 1 << 20
 _COMPRESSED: dict[bytes, Callable[[Path], IO[bytes]]] = {
     b"\x1f\x8b": lambda path: cast(IO[bytes], gzip.GzipFile(path)),
     b"BZh": lambda path: cast(IO[bytes], bz2.BZ2File(path)),
@@ -37,22 +39,20 @@ class Entry:
     within: str  # which one of the archive's: "@0", a name, or "" for the only one
     names: tuple[str, ...]
 
-    def source(self, plain: Path) -> str:
-        """What skopeo calls it, in that uncompressed archive."""
-        return f"{self.transport}:{plain}" + (f":{self.within}" if self.within else "")
+    def source(self, name: str) -> str:
+        """What skopeo calls it. ``name``: the uncompressed archive, a name without colons in the working directory."""
+        return f"{self.transport}:{name}" + (f":{self.within}" if self.within else "")
 
 
-def inspect(file: Path) -> list[Entry]:
-    """The images of an archive, at least one; ImageFailure otherwise."""
-    if not file.exists():
-        raise ImageFailure(f"{file}: no such file")
-    if not file.is_file() and not (file / "index.json").is_file():
-        raise ImageFailure(f"{file} is not an image archive: it is no file, and no directory with an index.json")
+def inspect(file: Path, plain: Path) -> list[Entry]:
+    """The images of an archive, at least one; ImageFailure otherwise. ``plain``: the same, uncompressed."""
     try:
         if file.is_dir():
-            return _oci(file, json.loads((file / "index.json").read_bytes()), "oci")
-        with tarfile.open(file, "r:*") as tar:
-            docker, oci = _member(tar, "manifest.json"), _member(tar, "index.json")
+            with open(file / "index.json", "rb") as f:
+                return _oci(file, json.loads(f.read(_MANIFEST_LIMIT)), "oci")
+        with tarfile.open(plain, "r:") as tar:
+            found = _members(tar, "manifest.json", "index.json")
+        docker, oci = found.get("manifest.json"), found.get("index.json")
         if docker is not None:
             return _docker(file, docker)
         if oci is not None:
@@ -66,8 +66,14 @@ def inspect(file: Path) -> list[Entry]:
 
 
 def plain(file: Path, scratch: Path) -> Path:
-    """The archive uncompressed: itself, or a copy in ``scratch`` (skopeo cannot index a compressed one)."""
+    """The archive uncompressed: itself, or a copy in ``scratch`` (skopeo cannot index a compressed one).
+
+    ImageFailure when there is no such file, or its content would fill the disk."""
+    if not file.exists():
+        raise ImageFailure(f"{file}: no such file")
     if not file.is_file():
+        if not (file / "index.json").is_file():
+            raise ImageFailure(f"{file} is not an image archive: it is no file, and no directory with an index.json")
         return file
     with open(file, "rb") as f:
         magic = f.read(6)
@@ -76,22 +82,26 @@ def plain(file: Path, scratch: Path) -> Path:
         return file
     try:
         with opener(file) as packed, open(scratch / "archive.tar", "wb") as out:
-            shutil.copyfileobj(packed, out, 1 << 20)
+            while block := packed.read(_BLOCK):
+                diskspace.require_reserve(scratch)
+                out.write(block)
     except (OSError, EOFError, lzma.LZMAError, zlib.error) as e:
         raise ImageFailure(f"{file} is not an image archive: {e}") from e
     return scratch / "archive.tar"
 
 
-def _member(tar: tarfile.TarFile, name: str) -> Any:
-    for candidate in (name, "./" + name):
-        try:
-            info = tar.getmember(candidate)
-        except KeyError:
-            continue
-        handle = tar.extractfile(info) if info.isfile() and info.size <= _MANIFEST_LIMIT else None
-        if handle is not None:
-            return json.loads(handle.read())
-    return None
+def _members(tar: tarfile.TarFile, *names: str) -> dict[str, Any]:
+    """The JSON documents of those names."""
+    out: dict[str, Any] = {}
+    for number, info in enumerate(tar):
+        if number > _MEMBERS_LIMIT:
+            raise ValueError("too many files")
+        name = info.name.removeprefix("./")
+        if name in names and info.isfile() and info.size <= _MANIFEST_LIMIT:
+            handle = tar.extractfile(info)
+            assert handle is not None
+            out[name] = json.loads(handle.read())
+    return out
 
 
 def _docker(file: Path, manifest: Any) -> list[Entry]:

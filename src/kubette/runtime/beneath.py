@@ -38,6 +38,8 @@ class UnsafePath(OSError):
 
 
 def _openat2(root: int, name: str, flags: int, resolve: int, mode: int = 0) -> int:
+    if "\0" in name:
+        raise OSError(errno.EINVAL, "the path holds a NUL character", name)
     how = struct.pack("QQQ", flags | os.O_CLOEXEC, mode, resolve)
     number = errno.EAGAIN
     for _ in range(_ATTEMPTS):  # EAGAIN: something was renamed while ".." was resolved

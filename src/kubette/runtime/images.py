@@ -11,6 +11,7 @@ import base64
 import contextlib
 import hashlib
 import os
+import stat
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -18,13 +19,17 @@ from typing import Any, TypeVar
 
 import orjson
 
-from kubette.runtime import archives, kernel, local_images, records, references
+from kubette.runtime import archives, fetch, kernel, local_images, records, references
 from kubette.runtime.fetch import Tools
 from kubette.runtime.interface import Image, ImageFailure
 from kubette.runtime.rootfs import RootSource, mount_source
 from kubette.runtime.workdirs import alone, exclusive, work_in
 
 T = TypeVar("T")
+
+_ARCHIVE = "archive"  # the name of an archive in a working directory
+_DOCUMENT_LIMIT = 8 << 20  # bytes of a manifest or a configuration
+_VOLUMES_LIMIT = 256
 
 
 class ImageStore:
@@ -37,8 +42,10 @@ class ImageStore:
         self._index_file = directory / "index.json"
         self._cache: tuple[int, dict[str, Any]] | None = None
         self._local: dict[str, Image] | None = None
+        directory.mkdir(parents=True, exist_ok=True)
+        directory.chmod(0o700)  # images hold setuid programs: no user of this machine may run them from here
         for name in ("images", "local", "tmp", "locks"):
-            (directory / name).mkdir(parents=True, exist_ok=True, mode=0o755)
+            (directory / name).mkdir(exist_ok=True, mode=0o755)
 
     # --- what is there -------------------------------------------------------------------------------
 
@@ -127,10 +134,10 @@ class ImageStore:
         out = []
         async with self._work() as scratch:
             plain = await asyncio.to_thread(archives.plain, file, scratch)
-            for entry in await asyncio.to_thread(archives.inspect, file):
+            for entry in await asyncio.to_thread(archives.inspect, file, plain):
                 names = [str(references.parse(n)) for n in entry.names]
                 try:
-                    out.append(await self._take(entry.source(plain), names, [], []))
+                    out.append(await self._take(entry.source(_ARCHIVE), names, [], [], plain))
                 except ImageFailure as e:
                     raise ImageFailure(f"{file} holds no usable image: {e}", e.reason) from e
         return out
@@ -163,17 +170,28 @@ class ImageStore:
             options = [o.replace("--", "--src-", 1) for o in [*tls, *auth]]
             return await self._take(f"docker://{exact}", names, [exact], options)
 
-    async def _take(self, source: str, names: Sequence[str], digests: Sequence[str], options: Sequence[str]) -> Image:
-        """Copy an image to a layout of its own, unpack it, and enter it into the index."""
+    async def _take(
+        self,
+        source: str,
+        names: Sequence[str],
+        digests: Sequence[str],
+        options: Sequence[str],
+        archive: Path | None = None,
+    ) -> Image:
+        """Copy an image to a layout of its own, unpack it, and enter it into the index. ``source`` calls ``archive``
+        ``_ARCHIVE``."""
         async with self._work() as work:
-            layout = work / "oci"
-            await self._tools.copy(source, layout, options)
-            image, size = _describe(layout)
+            if archive is not None:
+                (work / _ARCHIVE).symlink_to(archive.absolute())
+            await self._tools.copy(source, work, options)
+            image, size = _describe(work / fetch.LAYOUT)
             target = self._dir / "images" / image.id.removeprefix("sha256:")
             if not target.is_dir():
-                (work / "image").mkdir()
-                await self._tools.unpack(layout, work / "image/rootfs")
-                (work / "image").chmod(0o755)
+                await self._tools.unpack(work)
+                if not stat.S_ISDIR((work / fetch.ROOT).lstat().st_mode):
+                    raise ImageFailure("not a container image: its root is no directory")
+                (work / "image").mkdir(mode=0o755)
+                os.rename(work / fetch.ROOT, work / "image/rootfs")
                 with contextlib.suppress(OSError):  # another process was faster
                     os.rename(work / "image", target)
             return self._record(replace(image, size=size), names, digests)
@@ -228,28 +246,50 @@ def _in_use(root: Path) -> bool:
 
 
 def _describe(layout: Path) -> tuple[Image, int]:
-    """The image of a one-image OCI layout and its size, layers as they travelled."""
+    """The image of a one-image OCI layout and its size, layers as they travelled. ImageFailure where it is none."""
+
+    def read(path: Path) -> Any:
+        with open(path, "rb") as f:
+            return orjson.loads(f.read(_DOCUMENT_LIMIT))
 
     def blob(digest: str) -> Any:
-        return orjson.loads((layout / "blobs" / digest.replace(":", "/")).read_bytes())
+        return read(layout / "blobs" / digest.replace(":", "/"))
 
     try:
-        manifest = blob(orjson.loads((layout / "index.json").read_bytes())["manifests"][0]["digest"])
+        manifest = blob(read(layout / "index.json")["manifests"][0]["digest"])
         config = blob(manifest["config"]["digest"]).get("config") or {}
         image = Image(
             id=manifest["config"]["digest"],
             references=(),
-            user=config.get("User") or "",
-            env=tuple(config.get("Env") or ()),
-            entrypoint=tuple(config.get("Entrypoint") or ()),
-            cmd=tuple(config.get("Cmd") or ()),
-            working_dir=config.get("WorkingDir") or "",
-            stop_signal=config.get("StopSignal") or "SIGTERM",
-            volumes=tuple(config.get("Volumes") or ()),
+            user=_text(config.get("User")),
+            env=_texts(config.get("Env")),
+            entrypoint=_texts(config.get("Entrypoint")),
+            cmd=_texts(config.get("Cmd")),
+            working_dir=_text(config.get("WorkingDir")),
+            stop_signal=_text(config.get("StopSignal")) or "SIGTERM",
+            volumes=_texts(list(config.get("Volumes") or ())),
         )
+        if len(image.volumes) > _VOLUMES_LIMIT:
+            raise ImageFailure(f"the image declares more than {_VOLUMES_LIMIT} volumes")
         return image, sum(int(layer["size"]) for layer in manifest["layers"])
-    except (OSError, ValueError, KeyError, IndexError, TypeError) as e:
+    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError) as e:
         raise ImageFailure(f"not a container image: {e}") from e
+
+
+def _text(value: Any) -> str:
+    """A string of an image's configuration, "" where it is missing. ValueError where it is no string that a system call
+    takes."""
+    if value is None:
+        return ""
+    if not isinstance(value, str) or "\0" in value:
+        raise ValueError(f"{value!r:.80} in its configuration is not a string without NUL characters")
+    return value
+
+
+def _texts(values: Any) -> tuple[str, ...]:
+    if not isinstance(values or [], list):
+        raise ValueError(f"{values!r:.80} in its configuration is not a list")
+    return tuple(_text(v) for v in values or ())
 
 
 def _auth_options(file: Path, registry: str, auth: Mapping[str, str]) -> list[str]:

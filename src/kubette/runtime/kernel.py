@@ -196,6 +196,14 @@ def send_signal(pid: int, ticks: int, number: int) -> None:
         os.close(fd)
 
 
+def set_oom_score_adj(score: int, pid: int | str = "self") -> None:
+    """How likely the kernel is to kill a process when memory runs out, -1000 (never) to 1000. Children inherit it.
+
+    A lower score needs CAP_SYS_RESOURCE. A process without it, or one that has just ended, is left as it is."""
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{pid}/oom_score_adj").write_text(str(score))
+
+
 def kill_tree(pid: int) -> None:
     """SIGKILL to a process and its descendants; those that it has let go of (daemons) live on."""
     family, known = [pid], {pid}

@@ -226,5 +226,7 @@ class OciRuntime:
 
 def _number(name: str) -> int:
     """A stop signal's, by name or in figures; SIGTERM's when it is neither."""
-    known: int | None = getattr(signal, name, None)
-    return known or (int(name) if name.isdigit() else int(signal.SIGTERM))
+    if name.isascii() and name.isdigit() and len(name) <= 2 and 0 < int(name) <= signal.SIGRTMAX:
+        return int(name)
+    known = signal.Signals.__members__
+    return int(known.get(name) or known.get(f"SIG{name}") or signal.SIGTERM)

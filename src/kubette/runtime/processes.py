@@ -85,10 +85,11 @@ class Processes:
     def _argv(self, record: Record) -> list[str]:
         directory, log = self._records.directory(record.id), Path(record.log_path)
         log.parent.mkdir(parents=True, exist_ok=True)
+        relative = os.path.relpath(log, directory)  # conmon takes no colon in it; it stays in its working directory
         argv = [
             self._conmon, "--api-version", "1", "-c", record.id, "-u", record.id, "-n", record.name,
             "-r", self._oci.program, "-b", str(directory), "-p", str(directory / "pid"),
-            "-P", str(_conmon_pid_file(directory)), "-l", f"k8s-file:{log}", "--exit-dir", str(self._layout.exits),
+            "-P", str(_conmon_pid_file(directory)), "-l", f"k8s-file:{relative}", "--exit-dir", str(self._layout.exits),
             "--full-attach", "--socket-dir-path", str(directory), "--no-sync-log",
             "--runtime-arg", self._oci.root_option,
         ]  # fmt: skip

@@ -16,7 +16,8 @@ from typing import Any
 from kubette.runtime import beneath
 from kubette.runtime.interface import ContainerSpec, Image, Mount, RuntimeFailure
 
-_TABLE_LIMIT = 1 << 20
+_TABLE_LIMIT = 1 << 20  # bytes of the image's passwd or group file
+_MAX_ID = (1 << 31) - 1  # as Kubernetes allows in a security context
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 DEFAULT_CAPABILITIES = (
@@ -58,7 +59,9 @@ def command_line(spec: ContainerSpec, image: Image) -> list[str]:
 
 
 def user_of(spec: ContainerSpec, image: Image, root: Path) -> User:
-    """Whom it runs as: the security context's ids over the image's ``user[:group]``."""
+    """Whom it runs as: the security context's ids over the image's ``user[:group]``.
+
+    RuntimeFailure where the image's tables do not say, or name an id that the kernel does not have."""
     passwd = _table(root, "etc/passwd")
     groups = _table(root, "etc/group")
     name, _, group = image.user.partition(":")
@@ -66,28 +69,35 @@ def user_of(spec: ContainerSpec, image: Image, root: Path) -> User:
     if security.run_as_user is not None:
         name, group = str(security.run_as_user), ""
     name = name or "0"
-    row = next((r for r in passwd if len(r) > 5 and (r[2] == name if name.isdigit() else r[0] == name)), None)
-    if row is None and not name.isdigit():
+    number = _id(name)
+    row = next((r for r in passwd if len(r) > 5 and (_id(r[2]) == number if number >= 0 else r[0] == name)), None)
+    uid = _id(row[2]) if row else number
+    if uid < 0:
         raise RuntimeFailure(f"unable to find user {name}: no matching entries in passwd file", "CreateContainerError")
-    uid = int(row[2]) if row else int(name)
     if security.run_as_non_root and (why := _root_refused(security.run_as_user, name, uid)):
         at = f'(pod: "{spec.pod_words}", container: {spec.name})'
         raise RuntimeFailure(f"{why} {at}", "CreateContainerConfigError")
-    gid = int(row[3]) if row else 0
+    gid = max(0, _id(row[3])) if row else 0
     if security.run_as_group is not None:
         gid = security.run_as_group
     elif group:
-        found = group if group.isdigit() else next((r[2] for r in groups if r[0] == group), "")
-        if not found:
+        found = _id(group) if _id(group) >= 0 else next((_id(r[2]) for r in groups if len(r) > 2 and r[0] == group), -1)
+        if found < 0:
             raise RuntimeFailure(
                 f"unable to find group {group}: no matching entries in group file", "CreateContainerError"
             )
-        gid = int(found)
+        gid = found
     extra = [gid]
     if row:
-        extra += [int(r[2]) for r in groups if len(r) > 3 and row[0] in r[3].split(",")]
+        extra += [_id(r[2]) for r in groups if len(r) > 3 and row[0] in r[3].split(",") and _id(r[2]) >= 0]
     extra += security.supplemental_groups
     return User(uid, gid, tuple(dict.fromkeys(extra)), (row[5] if row else "") or "/")
+
+
+def _id(text: str) -> int:
+    """A user's or group's number; -1 where the text is none, or too large."""
+    number = int(text) if text.isascii() and text.isdigit() and len(text) <= 10 else -1
+    return number if number <= _MAX_ID else -1
 
 
 def _root_refused(asked: int | None, name: str, uid: int) -> str:
@@ -96,8 +106,10 @@ def _root_refused(asked: int | None, name: str, uid: int) -> str:
         return f"container has runAsNonRoot and image has non-numeric user ({name}), cannot verify user is non-root"
     if uid:
         return ""
-    return "container's runAsUser breaks non-root policy" if asked == 0 else (
-        "container has runAsNonRoot and image will run as root"
+    return (
+        "container's runAsUser breaks non-root policy"
+        if asked == 0
+        else ("container has runAsNonRoot and image will run as root")
     )
 
 

@@ -83,6 +83,21 @@ def test_an_images_passwd_is_its_own(tmp_path: Path, passwd: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("user", "why"),
+    [("²", "unable to find user"), ("99999999999", "unable to find user"), ("4294967296", "unable to find user"),
+     ("odd", "unable to find user"), ("web:nope", "unable to find group"), ("web:short", "unable to find group"),
+     ("web:²", "unable to find group")],
+)  # fmt: skip
+def test_an_id_that_is_none_is_one_clear_error(tmp_path: Path, user: str, why: str) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/passwd").write_text("odd:x:many:0::/:/bin/sh\nweb:x:7:some::/:/bin/sh\n")
+    (tmp_path / "etc/group").write_text("short\nodd:x:many:web\nfine:x:9:web\n")
+    with pytest.raises(RuntimeFailure, match=why):
+        specs.user_of(POD, replace(IMAGE, user=user), tmp_path)
+    assert specs.user_of(POD, replace(IMAGE, user="web"), tmp_path) == specs.User(7, 0, (0, 9), "/")
+
+
+@pytest.mark.parametrize(
     ("image_user", "asked", "words"),
     [
         ("", None, "container has runAsNonRoot and image will run as root"),
@@ -104,14 +119,14 @@ def test_root_is_refused_where_non_root_is_asked_for(
 
 
 def test_a_read_only_root_is_read_only_in_every_part() -> None:
-    part = {"destination": "/usr", "type": "overlay", "options": ["lowerdir=/usr"]}
+    part = {"destination": "/usr", "type": "bind", "options": ["rbind"]}
     spec = replace(POD, security=Security(read_only_root=True))
     user = specs.User(0, 0, (), "/")
     out = specs.config(
         spec, IMAGE, root=Path("/r"), user=user, hostname="h", cgroup="/c", shm=None, extra_mounts=[part]
     )
     assert out["root"]["readonly"]
-    assert next(m for m in out["mounts"] if m["destination"] == "/usr")["options"] == ["lowerdir=/usr", "ro"]
+    assert next(m for m in out["mounts"] if m["destination"] == "/usr")["options"] == ["rbind", "ro"]
 
 
 def test_the_default_seccomp_profile_follows_the_capabilities() -> None:
