@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from kubette.agent.config import AgentConfig
 from kubette.agent.env import ConfigError
 from kubette.agent.expansion import expand_all, expand_strict
 from kubette.agent.shared import Shared
+from kubette.agent.volumes import subpath
 from kubette.agent.volumes.base import VolumeAt
 from kubette.api import meta
 from kubette.api.meta import Object
@@ -63,7 +63,8 @@ async def container_spec(
     """ConfigError or VolumeError say why the container cannot be configured. ``pid_of``: the ID of the container
     whose PID namespace it joins."""
     variables = await _environment(shared, pod, container, setup.ips)
-    mounts = await asyncio.to_thread(volume_mounts, container, setup.volumes, variables)
+    sub_paths = shared.config.pod_dir(meta.uid(pod)) / "volume-subpaths"
+    mounts = await asyncio.to_thread(volume_mounts, container, setup.volumes, variables, sub_paths)
     taken = {m.target.rstrip("/") for m in mounts}
     mounts += [m for m in setup.files if m.target not in taken]
     message_file, log_path = await asyncio.to_thread(_node_files, shared.config, pod, container["name"], attempt)
@@ -179,20 +180,24 @@ def _seccomp(chosen: Object, profiles: Path) -> str:
     return ""
 
 
-def volume_mounts(container: Object, volumes: Mapping[str, VolumeAt], variables: Mapping[str, str]) -> list[Mount]:
-    """The volumeMounts. ConfigError when a subPath cannot be had."""
-    out = []
-    for m in container.get("volumeMounts") or ():
+def volume_mounts(
+    container: Object, volumes: Mapping[str, VolumeAt], variables: Mapping[str, str], sub_paths: Path
+) -> list[Mount]:
+    """The volumeMounts. ConfigError or VolumeError when a subPath cannot be had. ``sub_paths``: the pod's directory,
+    below which they are bound."""
+    name, out = container["name"], []
+    for index, m in enumerate(container.get("volumeMounts") or ()):
         volume = volumes.get(m["name"])
         if volume is None:
-            raise ConfigError(f'cannot find volume "{m["name"]}" to mount into container "{container["name"]}"')
+            raise ConfigError(f'cannot find volume "{m["name"]}" to mount into container "{name}"')
         source, sub = volume.path, m.get("subPath") or ""
         if m.get("subPathExpr"):
             sub, missing = expand_strict(m["subPathExpr"], variables)
             if missing:
                 raise ConfigError(f"missing value for {', '.join(missing)}")
         if sub:
-            source = sub_path(volume, sub, m["name"])
+            words = f'volumeMount "{m["name"]}" of container "{name}"'
+            source = subpath.bind(volume, sub, sub_paths / m["name"] / name / str(index), words)
         out.append(
             Mount(
                 source,
@@ -202,20 +207,3 @@ def volume_mounts(container: Object, volumes: Mapping[str, VolumeAt], variables:
             )
         )
     return out
-
-
-def sub_path(volume: VolumeAt, sub: str, name: str) -> Path:
-    """The path below the volume, made if it is missing; no symbolic link may lead out of it."""
-    if os.path.isabs(sub) or ".." in Path(sub).parts:
-        raise ConfigError(f'failed to prepare subPath for volumeMount "{name}" of container: subPath must be relative')
-    root = volume.path.resolve()
-    wanted = root / sub
-    real = wanted.resolve()
-    if real != root and root not in real.parents:
-        raise ConfigError(f'failed to prepare subPath for volumeMount "{name}": {sub} leads outside of the volume')
-    if not real.exists():
-        if not volume.writable:
-            raise ConfigError(f'failed to prepare subPath for volumeMount "{name}" of container')
-        real.mkdir(parents=True, mode=0o750, exist_ok=True)
-        real.chmod(volume.path.stat().st_mode & 0o7777)
-    return real

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kubette.agent import volumes
-from kubette.agent.container_spec import sub_path, volume_mounts
+from kubette.agent.container_spec import volume_mounts
 from kubette.agent.env import ConfigError
 from kubette.agent.volumes.base import Context, VolumeAt, VolumeError
 
@@ -73,7 +73,8 @@ async def test_config_map_is_replaced_as_a_whole(context: Context) -> None:
 )  # fmt: skip
 async def test_what_follows_an_object_is_mounted_read_only(context: Context, volume: Obj, writable: bool) -> None:
     at = await volumes.setup(context, {"name": "v", **volume})
-    (mount,) = volume_mounts({"name": "c", "volumeMounts": [{"name": "v", "mountPath": "/v"}]}, {"v": at}, {})
+    container = {"name": "c", "volumeMounts": [{"name": "v", "mountPath": "/v"}]}
+    (mount,) = volume_mounts(container, {"v": at}, {}, Path("/nonexistent"))
     assert mount.read_only is not writable
 
 
@@ -123,14 +124,4 @@ async def test_empty_dir_and_host_path(context: Context, tmp_path: Path) -> None
 def test_a_sub_path_needs_all_its_variables() -> None:
     container = {"name": "c", "volumeMounts": [{"name": "v", "mountPath": "/v", "subPathExpr": "$(B)/$(A)/$(C)"}]}
     with pytest.raises(ConfigError, match=r"^missing value for A, C$"):
-        volume_mounts(container, {"v": VolumeAt(Path("/"))}, {"B": "b", "C": ""})
-
-
-def test_a_sub_path_stays_inside(tmp_path: Path) -> None:
-    volume = tmp_path / "v"
-    volume.mkdir()
-    (volume / "out").symlink_to(tmp_path)
-    assert sub_path(VolumeAt(volume), "a/b", "v") == volume.resolve() / "a" / "b"
-    for bad in ("../x", "/x", "out/x"):
-        with pytest.raises(ConfigError):
-            sub_path(VolumeAt(volume), bad, "v")
+        volume_mounts(container, {"v": VolumeAt(Path("/"))}, {"B": "b", "C": ""}, Path("/nonexistent"))
