@@ -11,6 +11,7 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
+from kubette.cli import completions
 from kubette.clusterspec import DATA_ROOT, DEFAULT_NAME, ClusterError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -23,6 +24,7 @@ name_option = click.option(
     envvar="KUBETTE_NAME",
     metavar="N",
     help="The cluster's name.",
+    shell_complete=completions.clusters,
 )
 data_dir_option = click.option(
     "--data-dir",
@@ -47,7 +49,7 @@ output_option = click.option(
 
 def fail(message: str) -> NoReturn:
     """One clear sentence, and exit 1."""
-    click.echo(f"kubette: {message}", err=True)
+    click.echo(f"{click.style('kubette:', fg='red')} {message}", err=True)
     raise SystemExit(1)
 
 
@@ -65,7 +67,7 @@ def says_why(command: F) -> F:
         except OSError as error:
             fail(_sentence(error))
         except KeyboardInterrupt:
-            click.echo("kubette: interrupted; say it again to go on", err=True)
+            click.echo("kubette: interrupted; run it again to go on", err=True)
             raise SystemExit(130) from None
 
     return wrapped  # type: ignore[return-value]
@@ -86,6 +88,11 @@ def need_root() -> None:
         raise ClusterError("only root may do this: a cluster is made of namespaces, mounts and nftables; use sudo")
 
 
+def state(text: str, *, good: bool) -> str:
+    """``text`` in green or red; click takes the colour out where there is no terminal."""
+    return click.style(text, fg="green" if good else "red")
+
+
 class Progress:
     """Lines with the time since the start, on standard error."""
 
@@ -93,5 +100,6 @@ class Progress:
         self._start = time.monotonic()
 
     def __call__(self, line: str) -> None:
-        click.echo(f"  {time.monotonic() - self._start:5.2f}s  {line}", err=True)
+        since = click.style(f"{time.monotonic() - self._start:7.2f}s", dim=True)
+        click.echo(f"{since}  {line}", err=True)
         sys.stderr.flush()

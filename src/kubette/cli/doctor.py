@@ -21,6 +21,8 @@ from pathlib import Path
 
 import click
 
+from kubette.cli.common import state
+
 # linux/netlink.h, linux/netfilter/nfnetlink.h, linux/netfilter/nf_tables.h
 NETLINK_NETFILTER, NLM_F_REQUEST, NLMSG_ERROR = 12, 1, struct.pack("=H", 2)
 NFNL_SUBSYS_NFTABLES, NFT_MSG_GETGEN = 10, 16
@@ -149,6 +151,8 @@ def command(output: str) -> None:
         click.echo(json.dumps([asdict(f) for f in findings]))
     else:
         for f in findings:
-            click.echo(f"ok    {f.name}" if f.ok else f"LACKS {f.name}: {f.problem}\n      → {f.remedy}")
+            has = f"{state('ok', good=True)}    {f.name}"
+            lacks = f"{state('LACKS', good=False)} {f.name}: {f.problem}\n      → {f.remedy}"
+            click.echo(has if f.ok else lacks)
     if not all(f.ok for f in findings):
         raise SystemExit(1)

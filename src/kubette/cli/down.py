@@ -20,4 +20,4 @@ def command(name: str, data_root: Path, kubeconfig: Path | None) -> None:
 
     need_root()
     gone = lifecycle.down(name, data_root, kubeconfig, Progress())
-    click.echo(f"cluster {name} is gone" if gone else f"there is no cluster {name}")
+    click.echo(f"cluster {name} is gone" if gone else f"there is no cluster {name}; kubette ls lists them")

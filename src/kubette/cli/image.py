@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
-from collections.abc import Coroutine
+import shutil
+import sys
+import tempfile
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import click
 
 from kubette.cli.common import data_dir_option, fail, need_root, output_option, says_why
-from kubette.clusterspec import images_dir
+from kubette.clusterspec import ClusterError, images_dir
 from kubette.runtime.interface import Image, ImageFailure
 
 T = TypeVar("T")
@@ -50,9 +54,25 @@ def command() -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @says_why
 def load(data_root: Path, file: Path) -> None:
-    """Load FILE, a docker-archive, an OCI archive or an OCI layout's directory."""
-    for image in _do(_store(data_root).load(file)):
-        click.echo(f"loaded {', '.join(image.references) or image.id}")
+    """Load FILE, a docker-archive, an OCI archive or an OCI layout's directory; - reads an archive from a pipe."""
+    store = _store(data_root)
+    with contextlib.ExitStack() as stack:
+        if str(file) == "-":
+            file = stack.enter_context(_spooled(sys.stdin.buffer, images_dir(data_root)))
+        for image in _do(store.load(file)):
+            click.echo(f"loaded {', '.join(image.references) or image.id}")
+
+
+@contextlib.contextmanager
+def _spooled(stream: BinaryIO, directory: Path) -> Iterator[Path]:
+    """The whole of ``stream`` as a file on the image store's disk: skopeo seeks in an archive."""
+    if stream.isatty():
+        raise ClusterError("there is no archive on standard input: docker save IMAGE | kubette image load -")
+    directory.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=directory, prefix=".stdin-", suffix=".tar") as file:
+        shutil.copyfileobj(stream, file, 1 << 20)
+        file.flush()
+        yield Path(file.name)
 
 
 @command.command("pull")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from kubette.cli.common import data_dir_option, need_root, output_option, says_why
+from kubette.cli.common import data_dir_option, need_root, output_option, says_why, state
 
 
 @click.command("ls")
@@ -38,4 +38,5 @@ def command(output: str, data_root: Path) -> None:
     width = max(20, *(len(str(row["name"])) for row in rows))
     click.echo(f"{'NAME':<{width}} {'STATE':<10} {'NODES':<6} SERVER")
     for row in rows:
-        click.echo(f"{row['name']:<{width}} {row['state']:<10} {row['nodes']:<6} {row['server']}")
+        shown = state(f"{row['state']:<10}", good=row["state"] == "running")
+        click.echo(f"{row['name']:<{width}} {shown} {row['nodes']:<6} {row['server']}")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from kubette.cli import completions
 from kubette.cli.common import data_dir_option, name_option, need_root, says_why
 from kubette.clusterspec import ClusterError
 
@@ -20,7 +21,7 @@ def command() -> None:
 @command.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @name_option
 @data_dir_option
-@click.argument("node")
+@click.argument("node", shell_complete=completions.nodes)
 @click.argument("argv", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- CMD...")
 @says_why
 def exec_(name: str, data_root: Path, node: str, argv: tuple[str, ...]) -> None:
@@ -53,7 +54,7 @@ def exec_(name: str, data_root: Path, node: str, argv: tuple[str, ...]) -> None:
 @command.command("stop")
 @name_option
 @data_dir_option
-@click.argument("node")
+@click.argument("node", shell_complete=completions.nodes)
 @says_why
 def stop(name: str, data_root: Path, node: str) -> None:
     """Turn NODE off, as if its power had gone."""
@@ -67,7 +68,7 @@ def stop(name: str, data_root: Path, node: str) -> None:
 @command.command("start")
 @name_option
 @data_dir_option
-@click.argument("node")
+@click.argument("node", shell_complete=completions.nodes)
 @says_why
 def start(name: str, data_root: Path, node: str) -> None:
     """Turn NODE on again."""

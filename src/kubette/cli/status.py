@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from kubette.cli.common import data_dir_option, name_option, need_root, output_option, says_why
+from kubette.cli.common import data_dir_option, name_option, need_root, output_option, says_why, state
 
 
 @click.command("status")
@@ -25,11 +25,12 @@ def command(name: str, output: str, data_root: Path) -> None:
     if output == "json":
         click.echo(json.dumps(asdict(found)))
     else:
-        click.echo(f"cluster {found.name}: {found.state}")
+        click.echo(f"cluster {found.name}: {state(found.state, good=found.state == 'running')}")
         click.echo(f"API server   {found.server}   context {found.context}")
-        click.echo(f"cluster DNS  {'answers' if found.dns else 'does not answer'}")
-        for node, state in found.nodes.items():
-            click.echo(f"{node:<12} {found.addresses.get(node, ''):<15} {state}")
+        click.echo(f"cluster DNS  {state('answers' if found.dns else 'does not answer', good=found.dns)}")
+        for node, condition in found.nodes.items():
+            shown = state(condition, good=condition == "Ready")
+            click.echo(f"{node:<12} {found.addresses.get(node, ''):<15} {shown}")
         dead = [c for c, pid in found.processes.items() if not pid and found.nodes.get(c) != "Off"]
         if dead and found.state != "stopped":
             click.echo(f"not running: {', '.join(dead)}; kubette up --name {found.name} starts what is missing")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kubette.cli import completions
 from kubette.cli.common import data_dir_option, name_option, need_root, output_option, says_why
 from kubette.clusterspec import ClusterError, ClusterSpec
 
@@ -20,8 +21,8 @@ _PROTOCOLS = {"tcp": 6, "udp": 17}
 
 
 @click.command("trace")
-@click.argument("source", metavar="FROM")
-@click.argument("target", metavar="TO")
+@click.argument("source", metavar="FROM", shell_complete=completions.sources)
+@click.argument("target", metavar="TO", shell_complete=completions.targets)
 @click.option("-n", "--namespace", default="default", show_default=True, help="Where short names are looked for.")
 @click.option("--udp", is_flag=True, help="A UDP packet, not a TCP connection.")
 @click.option(

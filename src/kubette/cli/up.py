@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import click
 
 from kubette.cli.common import Progress, data_dir_option, kubeconfig_option, name_option, says_why
 from kubette.clusterspec import ClusterError
+
+NO_KUBECTL = (
+    "kubette: there is no kubectl in PATH. Install one, such as Debian's: apt-get install kubernetes-client. "
+    "Client libraries need none."
+)
 
 
 @click.command("up")
@@ -46,4 +52,6 @@ def command(
         raise ClusterError(lack)
     options = lifecycle.Options(nodes, ingress, resolv_conf, wait, kubeconfig)
     spec = lifecycle.up(name, data_root, options, Progress())
+    if shutil.which("kubectl") is None:
+        click.echo(NO_KUBECTL, err=True)
     click.echo(f"cluster {spec.name} is {'ready' if wait else 'starting'}: kubectl --context {spec.context} get nodes")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,11 +19,23 @@ _SECTIONS = ("clusters", "users", "contexts")
 
 def default_path() -> Path:
     """Where kubectl would write: of $KUBECONFIG's files the first that exists, else its last; without it
-    ~/.kube/config (client-go's ``PathOptions.GetDefaultFilename``)."""
+    ~/.kube/config (client-go's ``PathOptions.GetDefaultFilename``). Under sudo, ~ is the calling user's."""
     named = [Path(part) for part in os.environ.get("KUBECONFIG", "").split(":") if part]
     if not named:
-        return Path.home() / ".kube" / "config"
+        caller = sudo_caller()
+        return (Path(caller.pw_dir) if caller else Path.home()) / ".kube" / "config"
     return next((path for path in named if path.exists()), named[-1])
+
+
+def sudo_caller() -> pwd.struct_passwd | None:
+    """The user who ran sudo, or None where root acts for itself (sudo(8), SUDO_UID)."""
+    uid = os.environ.get("SUDO_UID", "")
+    if os.geteuid() != 0 or not uid.isdecimal() or int(uid) == 0:
+        return None
+    try:
+        return pwd.getpwuid(int(uid))
+    except KeyError:
+        return None
 
 
 def merge(document: Document, addition: Mapping[str, Any]) -> Document:
@@ -38,7 +51,7 @@ def merge(document: Document, addition: Mapping[str, Any]) -> Document:
 
 def without(document: Document, context: str, user: str, before: str = "") -> Document:
     """``document`` without what ``merge`` added for ``context``; ``before`` is current again if it is still there,
-    and no other: nobody should find himself at another cluster unasked. Pure."""
+    and no other: the user is never switched to a different cluster. Pure."""
     out = dict(document)
     for section in _SECTIONS:
         name = user if section == "users" else context
@@ -98,7 +111,7 @@ def _read(path: Path) -> Document:
         raise ClusterError(f"kubeconfig {path} is not YAML{where}; mend it, or name another with KUBECONFIG") from error
     document = {} if document is None else document
     if not isinstance(document, dict) or not all(_is_section(document.get(section)) for section in _SECTIONS):
-        raise ClusterError(f"kubeconfig {path} is no kubeconfig; move it away, or name another with KUBECONFIG")
+        raise ClusterError(f"{path} is not a kubeconfig; move it away, or name another with KUBECONFIG")
     return document
 
 
@@ -107,7 +120,8 @@ def _is_section(rows: object) -> bool:
 
 
 def _write(path: Path, document: Document) -> None:
-    """Atomically, for its owner alone: there are keys in it. A file that was somebody's stays his."""
+    """Write atomically, mode 0600, since there are keys in it. A file keeps its owner; a new one belongs to the
+    user who ran sudo."""
     import yaml
 
     path = path.resolve()
@@ -116,15 +130,27 @@ def _write(path: Path, document: Document) -> None:
     with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as f:
         if path.exists():
             os.fchown(f.fileno(), path.stat().st_uid, path.stat().st_gid)
+        elif caller := sudo_caller():
+            os.fchown(f.fileno(), caller.pw_uid, caller.pw_gid)
         f.write(text)
     os.replace(temporary, path)
+
+
+def _make_directory(directory: Path) -> None:
+    """Make ``directory`` and its parents; new ones belong to the user who ran sudo."""
+    if directory.is_dir():
+        return
+    _make_directory(directory.parent)
+    directory.mkdir(exist_ok=True)
+    if caller := sudo_caller():
+        os.chown(directory, caller.pw_uid, caller.pw_gid)
 
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """By ``FILE.lock``, as kubectl and client-go lock it (client-go's ``clientcmd.lockFile``)."""
     lock = path.with_name(path.name + ".lock")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make_directory(path.parent)
     deadline = time.monotonic() + _LOCK_SECONDS
     while True:
         try:

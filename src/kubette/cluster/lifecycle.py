@@ -319,7 +319,7 @@ def require(name: str, data_root: Path) -> ClusterSpec:
     """The cluster of that name. ClusterError, saying what to do, when there is none."""
     spec = find(name, data_root.absolute())
     if spec is None:
-        raise ClusterError(f"there is no cluster {name!r}; make it with: kubette up --name {name}")
+        raise ClusterError(f"there is no cluster {name!r}; kubette ls lists them, kubette up --name {name} makes it")
     return spec
 
 

@@ -40,8 +40,9 @@ def answered(question: bytes, answer: bytes) -> bool:
 class Api:
     """A few GETs with the admin's certificate; the whole client would take longer to load than they take."""
 
-    def __init__(self, spec: ClusterSpec) -> None:
-        self._spec = spec
+    def __init__(self, spec: ClusterSpec, seconds: float = 5.0) -> None:
+        """``seconds``: how long one answer may take."""
+        self._spec, self._seconds = spec, seconds
         self._context: ssl.SSLContext | None = None
         self._connection: http.client.HTTPSConnection | None = None
 
@@ -53,7 +54,7 @@ class Api:
             self._context.load_cert_chain(pki / "admin.crt", pki / "admin.key")
         if self._connection is None:
             self._connection = http.client.HTTPSConnection(
-                self._spec.control_plane_ip, self._spec.api_port, timeout=5, context=self._context
+                self._spec.control_plane_ip, self._spec.api_port, timeout=self._seconds, context=self._context
             )
         try:
             self._connection.request("GET", path)

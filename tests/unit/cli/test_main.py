@@ -13,6 +13,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from kubette import __version__
 from kubette.cli import common
 from kubette.cli.main import COMMANDS, main
 from kubette.clusterspec import ClusterError
@@ -22,6 +23,24 @@ def test_an_unknown_command_is_one_clear_error() -> None:
     result = CliRunner().invoke(main, ["nonsense"])
     assert result.exit_code == 2
     assert "No such command 'nonsense'" in result.output
+
+
+@pytest.mark.parametrize(
+    ("words", "near"),
+    [
+        (["stats"], "one of: 'start', 'status'"),
+        (["nod"], "'node'"),
+        (["image", "lod"], "'load'"),
+        (["node", "strat"], "'start'"),
+    ],
+)
+def test_a_mistyped_command_gets_a_suggestion(words: list[str], near: str) -> None:
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 2 and f"Did you mean {near}" in result.output
+
+
+def test_version_option() -> None:
+    assert CliRunner().invoke(main, ["--version"]).output == f"kubette {__version__}\n"
 
 
 def test_version_names_the_kubernetes_it_speaks() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import os
+import pwd
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +46,7 @@ def test_in_and_out_leaves_what_was_there(tmp_path: Path) -> None:
     assert {k: left[k] for k in THEIRS} == THEIRS
 
 
-def test_nobody_is_left_at_a_cluster_that_he_did_not_choose() -> None:
+def test_the_user_is_never_switched_to_another_cluster() -> None:
     merged = kubeconfig.merge(THEIRS, ours())
     assert kubeconfig.without(merged, "kubette-a", "kubette-a-admin")["current-context"] == ""
     assert kubeconfig.without(merged, "kubette-a", "kubette-a-admin", "gone")["current-context"] == ""
@@ -70,9 +72,9 @@ def test_a_file_of_our_own_goes_with_us(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("- a\n", "is no kubeconfig"),
-        ("contexts: 5\n", "is no kubeconfig"),
-        ("contexts: [a]\n", "is no kubeconfig"),
+        ("- a\n", "is not a kubeconfig"),
+        ("contexts: 5\n", "is not a kubeconfig"),
+        ("contexts: [a]\n", "is not a kubeconfig"),
         ("a: b\nc: [\n", r"is not YAML \(line 3\)"),
     ],
 )
@@ -131,3 +133,25 @@ def test_a_lock_that_another_holds_is_waited_for_and_named(tmp_path: Path, monke
     with pytest.raises(ClusterError, match=r"config\.lock"):
         kubeconfig.add(tmp_path / "config", ours())
     assert not (tmp_path / "config").exists()
+
+
+def test_sudo_writes_the_calling_users_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As root alone can give files away."""
+    if os.geteuid() != 0:
+        pytest.skip("only root runs under sudo")
+    home = tmp_path / "home"
+    home.mkdir()
+    caller = pwd.struct_passwd(("ann", "x", 4711, 4712, "", str(home), "/bin/sh"))
+    monkeypatch.setattr(pwd, "getpwuid", lambda uid: {4711: caller}[uid])
+    monkeypatch.setenv("SUDO_UID", "4711")
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    path = kubeconfig.default_path()
+    assert path == home / ".kube" / "config"
+    kubeconfig.add(path, ours())
+    for made in (path, path.parent):
+        assert (made.stat().st_uid, made.stat().st_gid) == (4711, 4712)
+    assert path.stat().st_mode & 0o777 == 0o600 and home.stat().st_uid == 0
+    monkeypatch.setenv("SUDO_UID", "0")
+    assert kubeconfig.default_path() == Path.home() / ".kube" / "config"
+    monkeypatch.setenv("SUDO_UID", "99999")  # not in passwd
+    assert kubeconfig.default_path() == Path.home() / ".kube" / "config"
