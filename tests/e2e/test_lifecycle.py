@@ -130,6 +130,33 @@ def test_stop_and_start_keep_objects_and_addresses(one: LocalCluster) -> None:
     assert state(one) == before
 
 
+def test_a_running_cluster_grows_and_shrinks(one: LocalCluster) -> None:
+    """The Service goes on answering; what a removed node ran moves, and nothing of the node is left."""
+
+    def nodes() -> set[str]:
+        return {node["metadata"]["name"] for node in one.get("nodes")["items"]}
+
+    uid = one.get("node", "node-1")["metadata"]["uid"]
+    one.kubette("up", "--nodes", "3")
+    assert nodes() == {"node-1", "node-2", "node-3"} and one.get("node", "node-1")["metadata"]["uid"] == uid
+    one.kubectl("scale", "rc", "kubia", "--replicas=6")
+    until("six pods", lambda: len(running(one)) == 6, 60)
+    used = {pod["spec"]["nodeName"] for pod in one.get("pods", "-l", "app=kubia")["items"]}
+    assert used == {"node-1", "node-2", "node-3"}, used
+    with Asking(one) as asking:
+        one.kubette("up", "--nodes", "1", timeout=300)
+        assert nodes() == {"node-1"}
+        until("six pods again", lambda: len(running(one)) == 6, 60)
+        one.kubectl("scale", "rc", "kubia", "--replicas=2")
+        until("two pods", lambda: len(running(one)) == 2, 60)
+    assert asking.failures == 0 and asking.answers > 0
+    healthy(one)
+    gone = [Path(f"/run/netns/kubette-{one.name}-node-{i}") for i in (2, 3)]
+    gone += [one.data / one.name / "nodes" / f"node-{i}" for i in (2, 3)]
+    assert [path for path in gone if path.exists()] == []
+    assert not [line for line in one.processes().values() if "node-2" in line or "node-3" in line]
+
+
 def test_a_second_cluster_beside_it(one: LocalCluster, tmp_path: Path) -> None:
     with cluster(f"two-{os.getpid()}", tmp_path, 2, "--no-ingress", kubectl=one.kubectl_path) as other:
         assert other.spec.subnet != one.spec.subnet
@@ -238,7 +265,6 @@ def test_two_clusters_of_one_name(one: LocalCluster, tmp_path: Path) -> None:
 
 def test_commands_say_what_is_wrong(one: LocalCluster, tmp_path: Path) -> None:
     for words, message in (
-        (("up", "--nodes", "3"), "exists with 1 node(s)"),
         (("node", "stop", "node-9"), "has no node 'node-9'; it has node-1"),
         (("node", "exec", "node-9", "--", "true"), "has no node 'node-9'"),
     ):

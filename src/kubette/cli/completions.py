@@ -62,7 +62,7 @@ _PATHS = {
 
 def _named(ctx: click.Context, spec: ClusterSpec, kind: str) -> list[str]:
     """``KIND/NAME`` of every such object in the namespace that the command line names."""
-    from kubette.cluster.ready import Api
+    from kubette.cluster.adminapi import Api
 
     with contextlib.suppress(OSError, http.client.HTTPException, ValueError, LookupError):
         with Api(spec, seconds=_API_SECONDS) as api:

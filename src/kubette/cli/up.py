@@ -18,7 +18,7 @@ NO_KUBECTL = (
 
 @click.command("up")
 @name_option
-@click.option("--nodes", type=int, default=None, metavar="K", help="How many nodes [default: 1].")
+@click.option("--nodes", type=int, default=None, metavar="K", help="How many nodes [default: 1, or as it is].")
 @click.option("--wait/--no-wait", default=True, help="Return when it is ready, or when the API answers.")
 @click.option("--ingress/--no-ingress", default=None, help="With the Ingress add-on [default: with].")
 @click.option(
@@ -43,7 +43,8 @@ def command(
 ) -> None:
     """Start a local cluster. Ready means: the API answers, every node is Ready, cluster DNS resolves.
 
-    Saying it again starts what is missing. A second cluster needs only another --name.
+    Run it again to start what is missing. With another --nodes, a cluster that exists grows, or drains and removes the
+    nodes with the highest numbers. A second cluster needs only another --name.
     """
     from kubette.cli.doctor import missing
     from kubette.cluster import lifecycle

@@ -4,12 +4,14 @@ when it refuses: what a machine lacks, and what a user asks wrongly, is found be
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import fcntl
+import http.client
 import os
 import select
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -23,6 +25,8 @@ from kubette.clusterspec import ClusterError, ClusterSpec
 Progress = Callable[[str], None]
 _READY_SECONDS = 120.0
 _STOP_SECONDS = 12.0
+_AGENT_SECONDS = 5.0
+_DRAIN_SECONDS = 60.0
 _FRESH = timedelta(seconds=4)  # two renewals of a node's lease
 
 
@@ -61,6 +65,8 @@ def up(name: str, data_root: Path, options: Options, progress: Progress = lambda
             progress("the API server answers")
         else:
             _repair(spec, progress)
+        if options.nodes is not None and options.nodes != len(spec.nodes):
+            spec = _resize(spec, options.nodes, progress)
         contexts.enter(spec, path, user_kubeconfig(spec))
     if options.wait:
         _wait(spec, since, deadline, progress)
@@ -143,10 +149,56 @@ def _repair(spec: ClusterSpec, progress: Progress) -> None:
 
 def _check_unchanged(spec: ClusterSpec, options: Options) -> None:
     anew = f"take it down first to change that: kubette down --name {spec.name}"
-    if options.nodes is not None and options.nodes != len(spec.nodes):
-        raise ClusterError(f"cluster {spec.name} exists with {len(spec.nodes)} node(s); {anew}")
     if options.ingress is not None and options.ingress != spec.ingress:
         raise ClusterError(f"cluster {spec.name} exists {'with' if spec.ingress else 'without'} ingress; {anew}")
+
+
+def _resize(spec: ClusterSpec, count: int, progress: Progress) -> ClusterSpec:
+    """Add nodes to a running cluster, or drain and remove those with the highest numbers."""
+    wanted = specs.new_nodes(spec.subnet, count)
+    resized = dataclasses.replace(spec, nodes=wanted)
+    if leaving := [node for node in spec.nodes if node not in wanted]:
+        _remove_nodes(spec, resized, leaving, progress)
+    else:
+        _identities(resized)
+        from kubette.network import local
+
+        local.build(topology(resized))
+        resized.save()
+        supervisor.reconsider(resized)
+        progress(f"added: {', '.join(node for node in wanted if node not in spec.nodes)}")
+    return resized
+
+
+def _remove_nodes(spec: ClusterSpec, resized: ClusterSpec, leaving: Sequence[str], progress: Progress) -> None:
+    """The description is saved before anything is removed: an ``up`` that is cut short leaves nothing that the
+    next one would not find, since ``down`` and this look for nodes by name."""
+    from kubette.cluster import draining
+    from kubette.cluster.adminapi import Api
+    from kubette.network import local
+    from kubette.runtime.sweep import sweep
+
+    progress(f"draining: {', '.join(leaving)}")
+    try:
+        with Api(spec) as api:
+            draining.drain(api, leaving, _DRAIN_SECONDS)
+            resized.save()
+            supervisor.reconsider(resized)
+            agents = [processes.recorded(supervisor.pid_file(spec, node)) for node in leaving]
+            processes.end([agent for agent in agents if agent], _AGENT_SECONDS)
+            for node in leaving:
+                draining.delete(api, node)
+    except http.client.HTTPException as error:
+        raise ClusterError(f"the nodes {', '.join(leaving)} cannot be removed: {error}") from error
+    for node in leaving:
+        sweep(f"kubette-{spec.name}/{node}", [spec.node_run(node), spec.node_data(node)])
+        local.remove_member(spec.name, node)
+        for directory in (spec.node_run(node), spec.node_data(node)):
+            shutil.rmtree(directory, ignore_errors=True)
+        for file in spec.pki_dir.glob(f"node-{node}[.-]*"):
+            file.unlink()
+        supervisor.stop_mark(spec, node).unlink(missing_ok=True)
+    progress(f"removed: {', '.join(leaving)}")
 
 
 def _start(spec: ClusterSpec) -> None:
@@ -199,12 +251,13 @@ def user_kubeconfig(spec: ClusterSpec) -> dict[str, Any]:
 
 def _wait(spec: ClusterSpec, since: datetime, deadline: float, progress: Progress) -> None:
     from kubette.cluster import ready
+    from kubette.cluster.adminapi import Api
 
     def alive() -> bool:
         return supervisor.running(spec) is not None
 
     try:
-        with ready.Api(spec) as api:
+        with Api(spec) as api:
             ready.until("the nodes", lambda: ready.nodes_ready(api, spec, since), deadline, alive)
             progress("every node is Ready")
             for node in spec.nodes:
@@ -228,7 +281,7 @@ def _end(spec: ClusterSpec, *, stays: bool = False) -> None:
         processes.end([pid], _STOP_SECONDS)
     _end_components(spec)
     _sweep(spec, sweep)
-    members = ("", *spec.nodes)
+    members = {"", *spec.nodes, *(local.members_left(spec.name) or ())}  # also nodes that an ``up`` half removed
     leftovers = processes.in_namespaces(local.namespace(spec.name, member) for member in members)
     processes.end(leftovers, 0.0)
     others = [other.subnet for other in specs.known(spec.data_root) if stays or other.name != spec.name]

@@ -6,16 +6,15 @@ Asked from where a user is: the API over HTTPS from the host, DNS with a real qu
 from __future__ import annotations
 
 import http.client
-import json
 import secrets
 import socket
-import ssl
 import struct
 import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
+from kubette.cluster.adminapi import Api
 from kubette.clusterspec import ClusterSpec
 from kubette.network import local, netns
 
@@ -35,45 +34,6 @@ def answered(question: bytes, answer: bytes) -> bool:
         return False
     flags, _, count = struct.unpack("!HHH", answer[2:8])
     return bool(flags & 0x8000) and not flags & 0xF and count > 0
-
-
-class Api:
-    """A few GETs with the admin's certificate; the whole client would take longer to load than they take."""
-
-    def __init__(self, spec: ClusterSpec, seconds: float = 5.0) -> None:
-        """``seconds``: how long one answer may take."""
-        self._spec, self._seconds = spec, seconds
-        self._context: ssl.SSLContext | None = None
-        self._connection: http.client.HTTPSConnection | None = None
-
-    def get(self, path: str) -> Any:
-        """The JSON answer. OSError or HTTPException when there is none."""
-        if self._context is None:
-            pki = self._spec.pki_dir
-            self._context = ssl.create_default_context(cafile=str(pki / "ca.crt"))
-            self._context.load_cert_chain(pki / "admin.crt", pki / "admin.key")
-        if self._connection is None:
-            self._connection = http.client.HTTPSConnection(
-                self._spec.control_plane_ip, self._spec.api_port, timeout=self._seconds, context=self._context
-            )
-        try:
-            self._connection.request("GET", path)
-            response = self._connection.getresponse()
-            body = response.read()
-        except (OSError, http.client.HTTPException):
-            self._connection.close()
-            self._connection = None
-            raise
-        if response.status != 200:
-            raise http.client.HTTPException(f"{path}: HTTP {response.status}")
-        return json.loads(body)
-
-    def __enter__(self) -> Api:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._connection is not None:
-            self._connection.close()
 
 
 class NotReady(Exception):

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kubette.cluster import processes, ready, supervisor
+from kubette.cluster.adminapi import Api
 from kubette.clusterspec import ClusterSpec
 
 
@@ -33,7 +34,7 @@ def read(spec: ClusterSpec) -> Status:
     dns = False
     if any(pids.values()):
         try:
-            with ready.Api(spec) as api:
+            with Api(spec) as api:
                 nodes.update(_nodes(api))
             dns = any(_answers(spec, node) for node in spec.nodes if node not in off)
         except (OSError, http.client.HTTPException, ValueError):
@@ -45,7 +46,7 @@ def read(spec: ClusterSpec) -> Status:
     return Status(spec.name, state, spec.server_url, spec.context, pids, nodes, dict(spec.nodes), dns)
 
 
-def _nodes(api: ready.Api) -> dict[str, str]:
+def _nodes(api: Api) -> dict[str, str]:
     nodes = api.get("/api/v1/nodes")["items"]
     good = ready.ready_nodes(nodes)
     names = [node["metadata"]["name"] for node in nodes]

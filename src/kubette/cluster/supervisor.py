@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kubette.cluster import processes
-from kubette.clusterspec import RUN_ROOT, ClusterSpec, check_name
+from kubette.clusterspec import RUN_ROOT, ClusterError, ClusterSpec, check_name, load
 
 SERVER = "server"
 STARTING = "starting"  # the pid file of a supervisor that is not in charge yet
@@ -79,7 +79,7 @@ def running(spec: ClusterSpec) -> int | None:
 
 
 def reconsider(spec: ClusterSpec) -> None:
-    """Make the supervisor look at the stop marks again."""
+    """Make the supervisor read the cluster's description and the stop marks again."""
     if pid := running(spec):
         os.kill(pid, signal.SIGHUP)
 
@@ -183,11 +183,27 @@ class _Supervisor:
             told = signal.sigtimedwait(_SIGNALS, patience)
             if told is not None and told.si_signo in (signal.SIGTERM, signal.SIGINT):
                 break
+            if told is not None and told.si_signo == signal.SIGHUP:
+                self._reload()
             self._reap()
-        # Agents first: they tell the API server of their last statuses.
+        # Agents first: they report their last statuses to the API server.
         nodes = [c.pid for c in self.components.values() if c.pid and c.name != SERVER]
         self._end(nodes)
         self._end([c.pid for c in self.components.values() if c.pid and c.name == SERVER])
+
+    def _reload(self) -> None:
+        """Take up nodes that the description has gained. One that it has lost ends, and is not started again."""
+        try:
+            spec = load(self.spec.name, self.spec.data_root)
+        except ClusterError as error:
+            self._log.error("%s", error)
+            return
+        if spec is None:
+            return
+        self.spec = spec
+        wanted = (SERVER, *spec.nodes)
+        self._end([c.pid for name, c in self.components.items() if c.pid and name not in wanted])
+        self.components = {name: self.components.get(name) or _Component(name) for name in wanted}
 
     def _end(self, pids: list[int]) -> None:
         processes.end(pids, _STOP_SECONDS)

@@ -202,6 +202,14 @@ def remove(cluster: str, members: Iterable[str], unroutable: Sequence[str], kept
     hostnft.remove(cluster)
 
 
+def remove_member(cluster: str, member: str) -> None:
+    """Remove one node's namespace and link from a cluster that goes on."""
+    netns.remove(namespace(cluster, member))
+    with IPRoute() as ip:
+        for index in ip.link_lookup(ifname=link_name(cluster, member)):
+            _ignoring(ip.link, "del", index=index)
+
+
 def _forget_subnets(ip: Any, kept: Collection[str]) -> None:
     """Remove the unreachable routes of subnets that no bridge has: whose they were is known by nothing else."""
     pool = ipaddress.IPv4Network(POOL)

@@ -50,7 +50,7 @@ def test_what_trace_takes(data: str, monkeypatch: pytest.MonkeyPatch) -> None:
             kind = path.partition("?")[0].rpartition("/")[2]
             return {"items": [{"metadata": {"name": f"{kind}-of-{'shop' if '/shop/' in path else 'default'}"}}]}
 
-    monkeypatch.setattr("kubette.cluster.ready.Api", Api)
+    monkeypatch.setattr("kubette.cluster.adminapi.Api", Api)
     trace = ["trace", "--data-dir", data, "--name", "beta"]
     assert offered(trace, "") == ["outside", "node/node-1", "pod/pods-of-default"]
     assert offered([*trace, "-n", "shop", "outside"], "s") == ["svc/services-of-shop"]
