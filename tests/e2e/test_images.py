@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
-from kubette.testing.local import LocalCluster, until
+from kubette.testing.local import KUBETTE, LocalCluster, until
 
 BUSYBOX = shutil.which("busybox", path="/bin:/usr/bin")
 pytestmark = [
@@ -112,6 +112,20 @@ def test_load(two_nodes: LocalCluster, namespace: str, tmp_path: Path) -> None:
     assert "in use by a container" in two_nodes.kubette("image", "rm", "example.com/loaded:v1", check=False).stderr
     two_nodes.kubectl("delete", "pod", "loaded", "-n", namespace)
     until("removable", lambda: not two_nodes.kubette("image", "rm", "example.com/loaded:v1", check=False).returncode)
+
+
+def test_load_from_a_pipe(two_nodes: LocalCluster, tmp_path: Path) -> None:
+    docker_archive(tmp_path / "piped.tar", "example.com/piped:v1")
+    load = [KUBETTE, "image", "load", "--data-dir", str(two_nodes.data), "-"]
+    with (tmp_path / "piped.tar").open("rb") as archive, subprocess.Popen(
+        ["cat"], stdin=archive, stdout=subprocess.PIPE
+    ) as cat:
+        done = subprocess.run(load, stdin=cat.stdout, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "loaded example.com/piped:v1\n"), done.stderr
+    two_nodes.kubette("image", "rm", "example.com/piped:v1")
+    empty = subprocess.run(load, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    assert empty.returncode == 1 and empty.stderr.startswith("kubette: standard input is not an image archive: ")
+    assert not list((two_nodes.data / "_images").glob(".stdin-*"))
 
 
 def test_pull(two_nodes: LocalCluster, namespace: str, registry: str) -> None:

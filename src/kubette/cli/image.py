@@ -21,11 +21,12 @@ from kubette.runtime.interface import Image, ImageFailure
 T = TypeVar("T")
 
 
-def _do(work: Coroutine[Any, Any, T]) -> T:
+def _do(work: Coroutine[Any, Any, T], spooled: Path | None = None) -> T:
+    """The result of ``work``. Errors name standard input instead of the file ``spooled`` that holds it."""
     try:
         return asyncio.run(work)
     except ImageFailure as error:
-        fail(str(error))
+        fail(str(error).replace(str(spooled), "standard input") if spooled else str(error))
 
 
 def _store(data_root: Path) -> Any:
@@ -57,9 +58,10 @@ def load(data_root: Path, file: Path) -> None:
     """Load FILE, a docker-archive, an OCI archive or an OCI layout's directory; - reads an archive from a pipe."""
     store = _store(data_root)
     with contextlib.ExitStack() as stack:
+        spooled = None
         if str(file) == "-":
-            file = stack.enter_context(_spooled(sys.stdin.buffer, images_dir(data_root)))
-        for image in _do(store.load(file)):
+            file = spooled = stack.enter_context(_spooled(sys.stdin.buffer, images_dir(data_root)))
+        for image in _do(store.load(file), spooled):
             click.echo(f"loaded {', '.join(image.references) or image.id}")
 
 
