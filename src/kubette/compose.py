@@ -167,6 +167,9 @@ async def control_plane(plane: ControlPlane, served: Callable[[], None] = lambda
     )
     control = controllers.ControllersConfig(
         root_ca=(pki / "ca.crt").read_text(),
+        signing_cert=pki / "ca.crt",
+        signing_key=pki / "ca.key",
+        token_key=pki / "sa.key",
         pod_cidrs=(plane.pod_cidr,),
         load_balancer_pool=(plane.load_balancer_pool,) if plane.load_balancer_pool else (),
         node_grace_seconds=plane.grace_seconds,

@@ -13,10 +13,17 @@ from kubette.api.kinds import Kind
 
 #: group resource → the controllers and components that act on it. No entry: stored, and nothing happens.
 ACTORS: dict[str, tuple[str, ...]] = {
-    "nodes": ("node-ipam-controller", "node-controller", "taint-eviction-controller", "scheduler", "agent"),
+    "nodes": (
+        "node-ipam-controller",
+        "node-controller",
+        "taint-eviction-controller",
+        "ttl-controller",
+        "scheduler",
+        "agent",
+    ),
     "namespaces": ("namespace-controller", "service-account-controller", "root-ca-certificate-publisher"),
     "pods": ("scheduler", "agent", "pod-garbage-collector", "garbage-collector-controller"),
-    "serviceaccounts": ("service-account-controller", "apiserver"),
+    "serviceaccounts": ("service-account-controller", "serviceaccount-token-controller", "apiserver"),
     "services": ("endpointslice-controller", "endpoint-controller", "service-controller", "proxy", "dns"),
     "endpoints": ("endpointslicemirroring-controller",),
     "endpointslices.discovery.k8s.io": ("proxy", "dns", "ingress"),
@@ -27,13 +34,20 @@ ACTORS: dict[str, tuple[str, ...]] = {
     "deployments.apps": ("deployment-controller",),
     "daemonsets.apps": ("daemonset-controller",),
     "jobs.batch": ("job-controller", "ttl-after-finished-controller"),
+    "poddisruptionbudgets.policy": ("disruption-controller", "apiserver"),
+    "persistentvolumeclaims": ("persistentvolumeclaim-protection-controller",),
+    "persistentvolumes": ("persistentvolume-protection-controller",),
+    "certificatesigningrequests.certificates.k8s.io": ("csrapproving", "csrsigning", "csrcleaner"),
     "priorityclasses.scheduling.k8s.io": ("apiserver", "scheduler"),
     "runtimeclasses.node.k8s.io": ("apiserver",),
     "roles.rbac.authorization.k8s.io": ("apiserver",),
     "rolebindings.rbac.authorization.k8s.io": ("apiserver",),
-    "clusterroles.rbac.authorization.k8s.io": ("apiserver",),
+    "clusterroles.rbac.authorization.k8s.io": ("apiserver", "clusterrole-aggregation-controller"),
     "clusterrolebindings.rbac.authorization.k8s.io": ("apiserver",),
 }
+
+#: Controllers that only let deleted objects go: a kind that none but these act on has no effect all the same.
+_HOUSEKEEPING = frozenset({"persistentvolumeclaim-protection-controller", "persistentvolume-protection-controller"})
 
 #: Kinds that only hold data: their readers are pods, other objects and clients, so that nothing need act on them.
 DATA = frozenset(
@@ -63,7 +77,8 @@ def stored(kind: Kind) -> bool:
 
 def inert(kind: Kind) -> bool:
     """Whether objects of the kind are kept and nothing acts on them."""
-    return stored(kind) and kind.group_resource not in DATA and not ACTORS.get(kind.group_resource)
+    acting = set(ACTORS.get(kind.group_resource, ())) - _HOUSEKEEPING
+    return stored(kind) and kind.group_resource not in DATA and not acting
 
 
 def warnings(kind: Kind) -> Iterator[str]:

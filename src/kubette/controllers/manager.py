@@ -7,9 +7,14 @@ from typing import Any
 
 from kubette.client.interface import Api
 from kubette.controllers.base import Cluster, Controller
+from kubette.controllers.clusterroleaggregation import ClusterRoleAggregation
 from kubette.controllers.config import ControllersConfig
+from kubette.controllers.csrapproving import CsrApproving
+from kubette.controllers.csrcleaner import CsrCleaner
+from kubette.controllers.csrsigning import CsrSigning
 from kubette.controllers.daemonset import DaemonSet
 from kubette.controllers.deployment import Deployment
+from kubette.controllers.disruption import Disruption
 from kubette.controllers.endpoints import Endpoints
 from kubette.controllers.endpointslice import EndpointSlice
 from kubette.controllers.endpointslicemirroring import EndpointSliceMirroring
@@ -20,29 +25,42 @@ from kubette.controllers.namespace import Namespace
 from kubette.controllers.nodeipam import NodeIpam
 from kubette.controllers.nodelifecycle import NodeLifecycle
 from kubette.controllers.podgc import PodGc
+from kubette.controllers.pvcprotection import PvcProtection
+from kubette.controllers.pvprotection import PvProtection
 from kubette.controllers.replicaset import ReplicaSet
 from kubette.controllers.replicationcontroller import ReplicationController
 from kubette.controllers.rootca import RootCa
 from kubette.controllers.serviceaccount import ServiceAccount
+from kubette.controllers.serviceaccounttoken import ServiceAccountToken
 from kubette.controllers.tainteviction import TaintEviction
+from kubette.controllers.ttl import Ttl
 from kubette.controllers.ttlafterfinished import TtlAfterFinished
 
 #: In the order in which they start to work.
 CONTROLLERS: tuple[type[Controller[Any]], ...] = (
     NodeIpam,
     ServiceAccount,
+    ServiceAccountToken,
     RootCa,
+    ClusterRoleAggregation,
+    CsrApproving,
+    CsrSigning,
+    CsrCleaner,
     ReplicationController,
     ReplicaSet,
     Deployment,
     DaemonSet,
     Job,
     TtlAfterFinished,
+    Disruption,
+    PvcProtection,
+    PvProtection,
     EndpointSlice,
     Endpoints,
     EndpointSliceMirroring,
     LoadBalancer,
     NodeLifecycle,
+    Ttl,
     TaintEviction,
     PodGc,
     Namespace,
