@@ -99,10 +99,7 @@ def delete(
         raise not_found(kind.plural, name, kind.group)
     obj = served_object(kind, objects.load(entry))
     meta = obj["metadata"]
-    if options.uid and options.uid != meta["uid"]:
-        raise writes.uid_conflict(kind, name, options.uid, meta["uid"])
-    if options.resource_version and options.resource_version != meta["resourceVersion"]:
-        raise _version_conflict(kind, name, options.resource_version, meta["resourceVersion"])
+    check_preconditions(kind, obj, options)
     strategy = strategy_for(kind)
     strategy.check_delete(obj, ctx)
 
@@ -126,6 +123,15 @@ def delete(
     as_object = not removed or kind.group_resource in _ANSWERED_WITH_OBJECT
     code = 202 if not removed and options.orphan_dependents is False else 200
     return Deletion(written, removed, as_object, code, meta["uid"])
+
+
+def check_preconditions(kind: Kind, obj: Object, options: DeleteOptions) -> None:
+    """Raises Conflict when the object is not the one that the options are about."""
+    meta = obj["metadata"]
+    if options.uid and options.uid != meta["uid"]:
+        raise writes.uid_conflict(kind, meta["name"], options.uid, meta["uid"])
+    if options.resource_version and options.resource_version != meta["resourceVersion"]:
+        raise _version_conflict(kind, meta["name"], options.resource_version, meta["resourceVersion"])
 
 
 def _grace(strategy: Strategy, obj: Object, options: DeleteOptions) -> int:

@@ -161,10 +161,11 @@ class Strategy:
 
 @dataclass(slots=True)
 class SubresourceResult:
-    """``update``: the parent object to write back (None: unchanged); ``delete_options``: delete the
-    parent with these DeleteOptions; ``answer``: the response body; ``code``: its HTTP status."""
+    """``update``: the parent object to write back (None: unchanged); ``delete_options``: delete the parent after that,
+    with these DeleteOptions; ``also``: other objects to write; ``answer``: the response body; ``code``: its status."""
 
     answer: Object
     update: Object | None = None
     delete_options: Object | None = None
+    also: list[tuple[Kind, Object]] = field(default_factory=list)
     code: int = 201

@@ -8,26 +8,22 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from kubette.api import meta, selectors
+from kubette.api import meta
 from kubette.api.errors import (
     ApiError,
     BadRequest,
     FieldError,
-    TooManyRequests,
     conflict,
     forbidden,
     invalid_object,
     required,
     unsupported,
 )
-from kubette.api.kinds import resource
-from kubette.apiserver.registry import poddefaults, podupdate, podvalidation, resources
+from kubette.apiserver.registry import eviction, poddefaults, podupdate, podvalidation, resources
 from kubette.apiserver.registry.base import Context, Strategy, SubresourceResult
 
 Object = dict[str, Any]
-_FINISHED = ("Succeeded", "Failed")
 _SUCCESS: Object = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
-_RETRY_SECONDS = 10
 
 
 def _of(*path: str) -> Any:
@@ -108,7 +104,7 @@ class Pods(Strategy):
         if sub == "binding":
             return _bind(parent, body, ctx)
         if sub == "eviction":
-            return _evict(parent, body, ctx)
+            return eviction.evict(parent, body, ctx)
         return None
 
 
@@ -177,61 +173,3 @@ def _bind(pod: Object, binding: Object, ctx: Context) -> SubresourceResult:
 def _binding_conflict(name: str, why: str) -> ApiError:
     return conflict("pods/binding", name, why=why)
 
-
-# ---- eviction
-
-
-def _evict(pod: Object, eviction: Object, ctx: Context) -> SubresourceResult:
-    name = meta.name(pod)
-    named = meta.metadata(eviction).get("name")
-    if named and named != name:
-        raise BadRequest("name in URL does not match name in Eviction object")
-    options = dict(eviction.get("deleteOptions") or {})
-    done = SubresourceResult(answer={**_SUCCESS, "code": 201}, delete_options=options)
-    phase = (pod.get("status") or {}).get("phase")
-    if phase in (*_FINISHED, "Pending") or meta.deleting(pod):
-        return done
-    budgets = _budgets_of(pod, ctx)
-    if len(budgets) > 1:
-        raise ApiError(
-            "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
-        )
-    if budgets:
-        _check_budget(budgets[0], pod)
-    return done
-
-
-def _budgets_of(pod: Object, ctx: Context) -> list[Object]:
-    labels = meta.labels(pod)
-    out = []
-    for budget in ctx.reader.list(resource("poddisruptionbudgets.policy"), meta.namespace(pod)):
-        selector = (budget.get("spec") or {}).get("selector")
-        if selector is not None and selectors.from_label_selector(selector).matches(labels):
-            out.append(budget)
-    return out
-
-
-def _check_budget(budget: Object, pod: Object) -> None:
-    """Raises TooManyRequests when the budget has no disruption to give."""
-    status = budget.get("status") or {}
-    ready = meta.condition(pod, "Ready")
-    if not ready or ready.get("status") != "True":
-        policy = budget["spec"].get("unhealthyPodEvictionPolicy")
-        healthy = status.get("currentHealthy", 0) >= status.get("desiredHealthy", 0) > 0
-        if policy == "AlwaysAllow" or healthy:
-            return
-    seen, current = status.get("observedGeneration", 0), meta.metadata(budget).get("generation", 0)
-    if seen >= current and status.get("disruptionsAllowed", 0) > 0:
-        return
-    if seen < current:
-        why = f"The disruption budget {meta.name(budget)} is still being processed by the server."
-    else:
-        why = (
-            f"The disruption budget {meta.name(budget)} needs {status.get('desiredHealthy', 0)} healthy pods "
-            f"and has {status.get('currentHealthy', 0)} currently"
-        )
-    cause = {"reason": "DisruptionBudget", "message": why}
-    details: Object = {"causes": [cause]}
-    if seen < current:
-        details["retryAfterSeconds"] = _RETRY_SECONDS
-    raise TooManyRequests("Cannot evict pod as it would violate the pod's disruption budget.", details=details)

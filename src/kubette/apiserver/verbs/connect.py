@@ -5,6 +5,7 @@ The kind's strategy decides; what it wants written or deleted is done here, in t
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
@@ -44,15 +45,21 @@ async def apply(call: Call, obj: Object) -> web.StreamResponse:
     result = strategy_for(kind).connect(call.info.subresource, parent, obj, ctx)
     if result is None:
         raise method_not_allowed()
+    options: deletion.DeleteOptions | None = None
     if result.delete_options is not None:
         options = deletion.DeleteOptions.read(result.delete_options, None, "")
         if error := options.error():
             raise request.options_invalid(call.info, error)
         ctx.dry_run |= request.dry_run(call.info, options.dry_run)
-        done = deletion.delete(objects, kind, call.namespace, name, options, ctx)
-        await done.written.finish()
-    elif result.update is not None:
-        await writes.rewrite(objects, kind, result.update, ctx).finish()
+        deletion.check_preconditions(kind, parent, options)
+        options = replace(options, resource_version="")  # checked, and the update makes another
+    pending = [writes.rewrite(objects, other, changed, ctx) for other, changed in result.also]
+    if result.update is not None:
+        pending.append(writes.rewrite(objects, kind, result.update, ctx))
+    if options is not None:
+        pending.append(deletion.delete(objects, kind, call.namespace, name, options, ctx).written)
+    for written in pending:
+        await written.finish()
     return call.answer_object(result.answer, result.code)
 
 
