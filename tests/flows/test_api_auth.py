@@ -167,7 +167,7 @@ async def test_a_token_lives_as_long_as_its_account(api: Api, tmp_path: Path) ->
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "app"}}
     uid = (await api.ok("POST", f"{NS}/serviceaccounts", account))["metadata"]["uid"]
     issuer = "https://kubernetes.default.svc.cluster.local"
-    signer = Tokens(api.pki.sa_signing_key, issuer, lambda *key: uid)
+    signer = Tokens(api.pki.sa_signing_key, issuer, lambda *key: {"metadata": {"uid": uid}})
     token, _ = signer.sign(TokenClaims("default", "app", uid, (issuer,), 3600))
     foreign, _ = signer.sign(TokenClaims("default", "app", uid, ("vault",), 3600))
     connector = aiohttp.TCPConnector(ssl=client_tls(api.pki, None))
@@ -186,8 +186,8 @@ async def test_a_token_lives_as_long_as_its_account(api: Api, tmp_path: Path) ->
 def test_tokens_of_another_key_prove_nothing(tmp_path: Path) -> None:
     from kubette.apiserver.pki import ensure_pki
 
-    ours = Tokens(ensure_pki(tmp_path / "a", []).sa_signing_key, "i", lambda *key: "u")
-    theirs = Tokens(ensure_pki(tmp_path / "b", []).sa_signing_key, "i", lambda *key: "u")
+    ours = Tokens(ensure_pki(tmp_path / "a", []).sa_signing_key, "i", lambda *key: {"metadata": {"uid": "u"}})
+    theirs = Tokens(ensure_pki(tmp_path / "b", []).sa_signing_key, "i", lambda *key: {"metadata": {"uid": "u"}})
     token, _ = theirs.sign(TokenClaims("n", "s", "u", ("i",), 60))
     with pytest.raises(BadToken):
         ours.verify(token)

@@ -62,7 +62,7 @@ class App:
     def __init__(self, config: ServerConfig, store: Store) -> None:
         self.config = config
         self.objects = Objects(store)
-        self.tokens = Tokens(config.sa_signing_key, config.issuer, self.objects.uid)
+        self.tokens = Tokens(config.sa_signing_key, config.issuer, self.objects.find)
         self.authorizer = Authorizer(store)
         self.nodes = streams.NodeClient(config)
 

@@ -42,10 +42,10 @@ class Objects:
         obj: Object = orjson.loads(entry.value)
         return obj
 
-    def uid(self, resource: str, namespace: str, name: str) -> str | None:
-        """The uid of an object in head, by the store's resource name."""
+    def find(self, resource: str, namespace: str, name: str) -> Object | None:
+        """An object as it is stored now, by the store's resource name."""
         entry = self.store.head(resource, namespace, name)
-        return None if entry is None else str(orjson.loads(entry.value)["metadata"]["uid"])
+        return None if entry is None else self.load(entry)
 
     def put(self, kind: Kind, obj: Object, *, delete: bool = False) -> Pending:
         """Append the stored form ``obj``; its resourceVersion is set to the write's revision."""

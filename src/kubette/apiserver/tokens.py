@@ -1,25 +1,32 @@
 """ServiceAccount tokens: signed and verified here, nowhere else. ES256 JWTs with upstream's claims.
 
-Source: https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/ . A token is good as
-long as its ServiceAccount, and the object that it is bound to, exist with the uid that it names.
+Source: https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/ and upstream's
+``pkg/serviceaccount``. A token is good as long as its ServiceAccount, and the object that it is bound to, exist with
+the uid that it names. A token in a Secret does not expire; it is good as long as the Secret holds it.
 """
 
 from __future__ import annotations
 
+import base64
+import hmac
+import math
 import time
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from kubette.api import meta
+from kubette.api.meta import Object
 from kubette.apiserver.registry.config import TokenClaims
 
 _CLAIM = "kubernetes.io"
 _CACHE = 1024
-#: (resource, namespace, name) → the object's uid, or None.
-UidOf = Callable[[str, str, str], str | None]
+_LEGACY_ISSUER, _LEGACY = "kubernetes/serviceaccount", "kubernetes.io/serviceaccount/"
+_INVALID_SINCE = "kubernetes.io/legacy-token-invalid-since"  # label of a Secret
+_LEEWAY = 60.0  # seconds for which a token outlives the deletion mark of what it is bound to
+#: (resource, namespace, name) → the object, or None.
+Find = Callable[[str, str, str], Object | None]
 
 
 class BadToken(Exception):
@@ -29,7 +36,7 @@ class BadToken(Exception):
 class Tokens:
     """Signs and checks tokens with the key in ``key_file``."""
 
-    def __init__(self, key_file: Path, issuer: str, uid_of: UidOf) -> None:
+    def __init__(self, key_file: Path, issuer: str, find: Find) -> None:
         from cryptography.hazmat.primitives import serialization
         from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -39,8 +46,8 @@ class Tokens:
         self._key = key
         self._public = key.public_key()
         self._issuer = issuer
-        self._uid_of = uid_of
-        self._verified: dict[str, dict[str, Any]] = {}
+        self._find = find
+        self._verified: dict[str, Object] = {}
 
     def sign(self, wanted: TokenClaims) -> tuple[str, str]:
         """The JWT and its expiry (RFC 3339)."""
@@ -48,7 +55,7 @@ class Tokens:
 
         now = int(time.time())
         expires = now + wanted.expiration_seconds
-        private: dict[str, Any] = {
+        private: Object = {
             "namespace": wanted.namespace,
             "serviceaccount": {"name": wanted.service_account, "uid": wanted.uid},
         }
@@ -64,7 +71,7 @@ class Tokens:
         token = jwt.encode(claims, self._key, algorithm="ES256")
         return token, meta.format_time(datetime.fromtimestamp(expires, UTC))
 
-    def verify(self, token: str, audiences: Sequence[str] = ()) -> dict[str, Any]:
+    def verify(self, token: str, audiences: Sequence[str] = ()) -> Object:
         """The claims of a good token meant for one of ``audiences`` (default: this server). Raises BadToken."""
         claims = self._verified.get(token)
         if claims is None:
@@ -72,7 +79,7 @@ class Tokens:
             if len(self._verified) >= _CACHE:
                 self._verified.clear()
             self._verified[token] = claims
-        if claims["exp"] <= time.time():
+        if claims.get("exp", math.inf) <= time.time():
             raise BadToken("token has expired")
         if not set(audiences or (self._issuer,)) & set(claims["aud"]):
             raise BadToken("token audiences do not match")
@@ -82,9 +89,11 @@ class Tokens:
         for field, resource in (("pod", "pods"), ("secret", "secrets")):
             if bound := private.get(field):
                 self._alive(resource, namespace, bound)
+        if "legacy" in claims:
+            self._is_held(token, namespace, claims["legacy"])
         return claims
 
-    def jwks(self) -> dict[str, Any]:
+    def jwks(self) -> Object:
         """The public key as a JSON Web Key Set."""
         import json
 
@@ -93,30 +102,64 @@ class Tokens:
         key = json.loads(ECAlgorithm.to_jwk(self._public))
         return {"keys": [{**key, "use": "sig", "alg": "ES256"}]}
 
-    def _decode(self, token: str) -> dict[str, Any]:
+    def _decode(self, token: str) -> Object:
+        """The claims of a token that this server signed; those of a Secret in the form of the others."""
         import jwt
 
         try:
-            claims: dict[str, Any] = jwt.decode(
-                token, self._public, algorithms=["ES256"], issuer=self._issuer,
-                options={"verify_aud": False, "require": ["exp", "iss", "sub", "aud"]},
-            )  # fmt: skip
+            claims: Object = jwt.decode(
+                token, self._public, algorithms=["ES256"], options={"verify_aud": False, "require": ["iss", "sub"]}
+            )
+            if claims["iss"] == _LEGACY_ISSUER:
+                return self._from_legacy(claims)
+            if claims["iss"] != self._issuer:
+                raise BadToken("the token has another issuer")
             audience = claims["aud"]
             claims["aud"] = [audience] if isinstance(audience, str) else list(audience)
-            claims[_CLAIM]["serviceaccount"]["uid"], claims[_CLAIM]["namespace"]
+            claims["exp"], claims[_CLAIM]["serviceaccount"]["uid"], claims[_CLAIM]["namespace"]
+            claims.pop("legacy", None)
         except (jwt.PyJWTError, KeyError, TypeError) as e:
             raise BadToken(str(e)) from e
         return claims
 
+    def _from_legacy(self, claims: Object) -> Object:
+        namespace, name = claims[_LEGACY + "namespace"], claims[_LEGACY + "service-account.name"]
+        if claims["sub"] != f"system:serviceaccount:{namespace}:{name}":
+            raise BadToken("sub claim is invalid")
+        account = {"name": name, "uid": claims[_LEGACY + "service-account.uid"]}
+        return {
+            "sub": claims["sub"],
+            "aud": [self._issuer],
+            "legacy": claims[_LEGACY + "secret.name"],
+            _CLAIM: {"namespace": namespace, "serviceaccount": account},
+        }
+
     def _alive(self, resource: str, namespace: str, reference: dict[str, str]) -> None:
-        if self._uid_of(resource, namespace, reference["name"]) != reference["uid"]:
+        found = self._find(resource, namespace, reference["name"])
+        if found is None or meta.uid(found) != reference["uid"]:
             raise BadToken(f"{resource} {namespace}/{reference['name']} is gone")
+        deleted = meta.metadata(found).get("deletionTimestamp")
+        if deleted and meta.parse_time(deleted).timestamp() < time.time() - _LEEWAY:
+            raise BadToken(f"{resource} {namespace}/{reference['name']} has been deleted")
+
+    def _is_held(self, token: str, namespace: str, name: str) -> None:
+        """The Secret still holds this very token."""
+        secret = self._find("secrets", namespace, name)
+        if secret is None or meta.deleting(secret):
+            raise BadToken("Token has been invalidated")
+        held = base64.b64decode((secret.get("data") or {}).get("token") or "")
+        if not hmac.compare_digest(held, token.encode()):
+            raise BadToken("Token does not match server's copy")
+        if meta.labels(secret).get(_INVALID_SINCE):
+            raise BadToken(f"the token in secret {namespace}/{name} has been marked invalid")
 
 
-def extra(claims: dict[str, Any]) -> dict[str, list[str]]:
+def extra(claims: Object) -> dict[str, list[str]]:
     """``userInfo.extra`` of a token's claims, as upstream spells it."""
     private = claims[_CLAIM]
-    out = {"authentication.kubernetes.io/credential-id": [f"JTI={claims.get('jti', '')}"]}
+    out: dict[str, list[str]] = {}
+    if jti := claims.get("jti"):
+        out["authentication.kubernetes.io/credential-id"] = [f"JTI={jti}"]
     for field in ("pod", "node"):
         if bound := private.get(field):
             out[f"authentication.kubernetes.io/{field}-name"] = [bound["name"]]
