@@ -12,7 +12,7 @@ import pytest
 from kubette.api.kinds import Kind, resource
 from kubette.runtime.interface import Container, ContainerSpec, ExecResult, RuntimeFailure, Sandbox, SandboxSpec
 
-from .agent_world import PODS, World, eventually
+from .agent_world import PODS, Obj, World, eventually
 
 
 @pytest.fixture
@@ -277,6 +277,104 @@ async def test_readiness_and_liveness(world: World) -> None:
         answers["live"] = answers["ready"] = 0
         await world.api.until(lambda: world.container()["restartCount"] >= 1)
         await world.ready()
+
+
+async def test_a_startup_probe_gates_readiness_of_containers_and_sidecars(world: World) -> None:
+    up: set[str] = set()
+    world.runtime.execs = lambda command: ExecResult(0 if command[0] in up else 1, b"no")
+
+    def started(name: str) -> Obj:
+        probe = {"exec": {"command": [name]}, "periodSeconds": 0.05, "failureThreshold": 1000}
+        return {"name": name, "image": "web:1", "startupProbe": probe}
+
+    async with world.agent():
+        await world.create(containers=[started("web")], initContainers=[{**started("side"), "restartPolicy": "Always"}])
+        await world.event("Unhealthy", "Startup probe failed: no")
+        shown = world.container("side")
+        assert ("running" in shown["state"], shown["started"], shown["ready"]) == (True, False, False)
+        assert world.runtime.running() == ["side"]
+        up.add("side")
+        await world.api.until(lambda: world.state()[0] == "running")
+        assert world.container("side")["ready"] is True
+        assert (world.container()["started"], world.container()["ready"]) == (False, False)
+        assert world.condition("Ready") == "False"
+        up.add("web")
+        await world.ready()
+
+
+async def test_a_container_runs_for_the_api_and_is_probed_after_its_post_start_hook(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, hook = asyncio.Event(), asyncio.Event()
+    probes: list[str] = []
+
+    async def execute(identity: str, command: list[str], timeout: float) -> ExecResult:
+        if command == ["hook"]:
+            begun.set()
+            await hook.wait()
+        else:
+            probes.append(command[0])
+        return ExecResult(0, b"")
+
+    monkeypatch.setattr(world.runtime, "exec", execute)
+    container = {
+        "name": "web",
+        "image": "web:1",
+        "lifecycle": {"postStart": {"exec": {"command": ["hook"]}}},
+        "livenessProbe": {"exec": {"command": ["live"]}, "periodSeconds": 0.05},
+    }
+    async with world.agent():
+        await world.create(containers=[container])
+        await asyncio.wait_for(begun.wait(), 5)
+        await world.api.until(lambda: world.container().get("containerID"))
+        assert world.runtime.running() == ["web"]
+        assert (world.state(), world.container()["ready"]) == (("waiting", "ContainerCreating"), False)
+        assert world.status()["phase"] == "Pending"
+        assert probes == []
+        hook.set()
+        await world.ready()
+        await eventually(lambda: probes)
+
+
+async def test_pre_stop_hooks_run_at_once_and_sidecars_stop_last(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    hooks, web = [], asyncio.Event()
+
+    async def execute(identity: str, command: list[str], timeout: float) -> ExecResult:
+        hooks.append(command[0])
+        if command == ["web"]:
+            await web.wait()
+        return ExecResult(0, b"")
+
+    monkeypatch.setattr(world.runtime, "exec", execute)
+
+    def hooked(name: str) -> Obj:
+        return {"name": name, "image": "web:1", "lifecycle": {"preStop": {"exec": {"command": [name]}}}}
+
+    async with world.agent():
+        sides = [{**hooked(name), "restartPolicy": "Always"} for name in ("one", "two")]
+        await world.create(containers=[hooked("web")], initContainers=sides, terminationGracePeriodSeconds=60)
+        await world.ready()
+        await world.api.delete(PODS, "web", "default")
+        await eventually(lambda: sorted(hooks) == ["one", "two", "web"])
+        assert sorted(world.runtime.running()) == ["one", "two", "web"]
+        web.set()
+        await world.api.until(lambda: not world.pod())
+        assert [name for verb, name in world.runtime.log if verb == "stop"] == ["web", "two", "one"]
+
+
+async def test_what_fails_its_liveness_probe_restarts_even_if_it_then_exits_with_zero(world: World) -> None:
+    answers = {"live": 1}
+    world.runtime.execs = lambda command: ExecResult(answers[command[0]], b"no")
+    probe = {"exec": {"command": ["live"]}, "periodSeconds": 0.05, "failureThreshold": 1}
+    async with world.agent():
+        containers = [{"name": "web", "image": "web:1", "livenessProbe": probe}]
+        world.runtime.stopped_with = 0
+        await world.create(containers=containers, restartPolicy="OnFailure")
+        await world.event("Killing", "Container web failed liveness probe, will be restarted")
+        answers["live"] = 0
+        await world.api.until(lambda: world.container()["restartCount"] == 1)
+        await world.ready()
+        assert world.container()["lastState"]["terminated"]["exitCode"] == 0
 
 
 async def test_volumes_follow_their_objects(world: World) -> None:

@@ -1,13 +1,14 @@
 """Starts and kills a pod's containers: image, spec, create, start, hooks; each step with the kubelet's events.
 
 Containers start one after the other. What keeps one from starting stands in its record, with a time to try again.
-All containers together have the pod's grace once; a later deletion may shorten it.
+When a pod ends, all preStop hooks run at once, and the stop signals follow in the order that ``lifecycle`` gives.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Set
 
 from kubette.agent import container_spec, handlers, lifecycle
 from kubette.agent.container_spec import PodSetup
@@ -23,7 +24,7 @@ from kubette.runtime.interface import Container, ContainerSpec, ContainerState, 
 
 log = logging.getLogger(__name__)
 
-_MIN_GRACE = 2.0
+_MIN_GRACE = 2.0  # seconds between the stop signal and SIGKILL, whatever the grace
 _POST_START_SECONDS = 3600.0
 _START = "start container"
 
@@ -42,7 +43,6 @@ class PodContainers:
 
     def __init__(self, state: PodState) -> None:
         self._state = state
-        self._grace: tuple[float, float] | None = None  # seconds, and when they are over
 
     # -- starting ------------------------------------------------------------------------------------
 
@@ -71,18 +71,21 @@ class PodContainers:
             await self._prune(record)
         except StartFailure as failure:
             record.waiting = failure.reason, failure.message
-            record.blocked_until = self._blocked_until(record, failure.reason)
+            record.blocked_until = self._blocked_until(record, failure.reason, attempt)
         finally:
             record.busy, record.post_start = Busy.NO, ""
 
     async def _count_crash(self, record: ContainerRecord) -> None:
-        """Raise the back-off for the run that has ended; remove one that an earlier agent has not started."""
+        """Raise the back-off for the run that has ended, or begin anew for a new definition; remove a run that an
+        earlier agent has not started."""
         shared, current = self._state.shared, record.current
         if current is not None and current.state is ContainerState.CREATED:
             await shared.runtime.remove(current.id)
             record.runs.pop()
         elif current is not None and not self._state.stale(record):
             first, last = shared.config.backoff_first, shared.config.backoff_last
+            if record.changed:
+                record.backoff = None
             record.backoff = lifecycle.raised(record.backoff, current.finished_at, shared.clock(), first, last)
 
     async def _pull(self, record: ContainerRecord) -> Image:
@@ -158,10 +161,9 @@ class PodContainers:
         try:
             await handlers.run_hook(handler, record.spec, ip, identity, runtime, _POST_START_SECONDS)
         except handlers.HookFailure as error:
-            emit = state.events_of(record.name)
-            emit("Warning", "FailedPostStartHook", "PostStartHook failed")  # the hook's output may hold secrets
-            emit("Normal", "Killing", "FailedPostStartHook")
-            await runtime.stop(identity, pod_grace(state.pod))
+            # The hook's output may hold secrets: it is in no event.
+            state.events_of(record.name)("Warning", "FailedPostStartHook", "PostStartHook failed")
+            await self._stop(record, identity, Stop(record.name, "FailedPostStartHook"), pod_grace(state.pod))
             why = f"{error.subject} for {self._words(record)} failed - {error}"
             raise StartFailure("PostStartHookError", why) from error
 
@@ -173,9 +175,12 @@ class PodContainers:
             await asyncio.to_thread(_remove_logs, c)
         del record.runs[:-2]
 
-    def _blocked_until(self, record: ContainerRecord, reason: str) -> float:
+    def _blocked_until(self, record: ContainerRecord, reason: str, attempt: int) -> float:
+        """No new try before. A container that was made and has ended is held by its back-off alone."""
         shared = self._state.shared
         now, first = shared.clock(), shared.config.backoff_first
+        if record.current is not None and record.current.attempt == attempt:
+            return 0
         if reason == "ErrImagePull":
             return now + first / 4
         if reason == "ImagePullBackOff":
@@ -189,12 +194,13 @@ class PodContainers:
         record = self._state.containers[stop.name]
         if record.current is None or record.busy is Busy.STOPPING:
             return
-        grace = grace_for(self._state.pod, record.spec, stop.probe)
-        if not stop.restart:  # the whole pod ends
-            if self._grace is None or self._grace[0] != grace:
-                self._grace = grace, now + grace
-            grace = max(0.0, self._grace[1] - now)
-        self._kill(record, record.current, stop.message, now, grace)
+        record.restarting = record.current.id if stop.restart else ""
+        self._kill(record, record.current.id, stop, now, grace_for(self._state.pod, record.spec, stop.probe))
+
+    def allow(self, turns: Set[str]) -> None:
+        """It is these containers' turn to get their stop signal."""
+        for name in turns:
+            self._state.containers[name].turn.set()
 
     def shorten_grace(self, now: float) -> None:
         """A later deletion may shorten the grace: then stop again what is being stopped, without hooks."""
@@ -202,38 +208,49 @@ class PodContainers:
         for record in self._state.containers.values():
             if record.busy is Busy.STOPPING and grace is not None and now + grace < record.kill_at - 1:
                 assert record.current is not None
-                words = f"Stopping container {record.name}"
-                self._kill(record, record.current, words, now, float(grace), hooks=False)
+                stop = Stop(record.name, f"Stopping container {record.name}", in_turn=not record.turn.is_set())
+                self._kill(record, record.current.id, stop, now, float(grace), hooks=False)
 
     def _kill(
-        self, record: ContainerRecord, run: Container, message: str, now: float, grace: float, *, hooks: bool = True
+        self, record: ContainerRecord, identity: str, stop: Stop, now: float, grace: float, *, hooks: bool = True
     ) -> None:
-        record.busy, record.kill_at = Busy.STOPPING, now + grace
-        at = record.kill_at
+        at = now + grace
+        record.busy, record.kill_at = Busy.STOPPING, at
 
         async def work() -> None:
             try:
-                await self._stop(record, run, message, grace, hooks)
+                await self._stop(record, identity, stop, grace, hooks=hooks)
             finally:
                 if record.kill_at == at:  # not replaced by a shorter one
                     record.busy = Busy.NO
 
         self._state.tasks.start(f"stop {record.name}", work())
 
-    async def _stop(self, record: ContainerRecord, run: Container, message: str, grace: float, hooks: bool) -> None:
+    async def _stop(
+        self, record: ContainerRecord, identity: str, stop: Stop, grace: float, *, hooks: bool = True
+    ) -> None:
         """preStop, the stop signal, and SIGKILL when the grace is over; returns when the container has exited."""
         shared, emit = self._state.shared, self._state.events_of(record.name)
-        emit("Normal", "Killing", message)
+        emit("Normal", "Killing", stop.message)
         over = shared.clock() + grace
         handler = (record.spec.get("lifecycle") or {}).get("preStop") if hooks else None
         if handler and grace > 0:
             try:
-                await handlers.run_hook(handler, record.spec, self._state.ip, run.id, shared.runtime, grace)
+                await handlers.run_hook(handler, record.spec, self._state.ip, identity, shared.runtime, grace)
             except handlers.HookFailure as error:
                 log.info("%s for %s failed - %s", error.subject, self._words(record), error)
                 emit("Warning", "FailedPreStopHook", "PreStopHook failed")
-        left = max(over - shared.clock(), min(_MIN_GRACE, max(grace, 1.0)))
-        await shared.runtime.stop(run.id, left)
+        if stop.in_turn:
+            await self._turn(record, over)
+        await shared.runtime.stop(identity, max(over - shared.clock(), _MIN_GRACE))
+
+    async def _turn(self, record: ContainerRecord, until: float) -> None:
+        """Wait for the container's turn, or for the end of the grace."""
+        try:
+            async with asyncio.timeout(max(0.0, until - self._state.shared.clock())):
+                await record.turn.wait()
+        except TimeoutError:
+            log.info("%s is stopped before its turn: the grace is over", self._words(record))
 
     def _words(self, record: ContainerRecord) -> str:
         return f'Container "{record.name}" in Pod "{self._state.title}"'

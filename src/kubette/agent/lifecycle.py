@@ -3,9 +3,10 @@
     init containers   in order, each to its end (sidecars: until started)   →  containers  →  sidecars stop, in reverse
     a container       missing → starting → running → exited → (policy) → back-off → starting …
     ephemeral         started once, at any time
-    ending            containers stop together, then the sidecars, last first
+    ending            preStop hooks all at once; the stop signal to all but sidecars; then to the sidecars, last first
 
-Source: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/ and sidecar-containers.
+Sources: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/, sidecar-containers, and the kubelet's
+``computePodActions`` and ``terminationOrdering``.
 """
 
 from __future__ import annotations
@@ -50,16 +51,17 @@ def raised(old: Backoff | None, event: float, now: float, first: float, last: fl
 @dataclass(frozen=True, slots=True)
 class Seen:
     """What is known of one container. ``unhealthy``: the probe that failed, "liveness" or "startup";
-    ``changed``: it runs by an older definition."""
+    ``changed``: it runs by an older definition; ``restarting``: its run was stopped to be started again."""
 
     current: Container | None = None
     busy: Busy = Busy.NO
     started: bool = False
     unhealthy: str = ""
     changed: bool = False
+    restarting: bool = False
     backoff: Backoff | None = None
-    blocked_until: float = 0  # image or configuration trouble: no new try before
-    stale: bool = False  # it ran in a sandbox that is no more: the node was rebooted
+    blocked_until: float = 0  # it could not be started: no new try before
+    stale: bool = False  # it ran in a sandbox that has gone: the node was rebooted
 
     @property
     def running(self) -> bool:
@@ -69,6 +71,16 @@ class Seen:
     def exited(self) -> bool:
         return self.current is not None and self.current.state in (ContainerState.EXITED, ContainerState.UNKNOWN)
 
+    @property
+    def alive(self) -> bool:
+        """It runs, or a task works on it."""
+        return self.running or self.busy is not Busy.NO
+
+    @property
+    def begun(self) -> bool:
+        """It has been started in the pod's present sandbox, or is being started."""
+        return (self.current is not None and not self.stale) or self.busy is not Busy.NO
+
 
 @dataclass(frozen=True, slots=True)
 class Stop:
@@ -77,13 +89,15 @@ class Stop:
     name: str
     message: str
     probe: str = ""  # whose terminationGracePeriodSeconds counts, if it has one
-    restart: bool = False  # only this container, which then starts again
+    restart: bool = False  # it then starts again, whatever its policy
+    in_turn: bool = False  # no stop signal before its turn, as long as there is grace
 
 
 @dataclass(slots=True)
 class Plan:
     starts: list[str] = field(default_factory=list)  # in order, one after the other
     stops: list[Stop] = field(default_factory=list)
+    turns: set[str] = field(default_factory=set)  # of the ending containers: those that may get their stop signal
     backing_off: dict[str, float] = field(default_factory=dict)  # CrashLoopBackOff: the delay that holds
     wake_at: float | None = None
     done: bool = False  # nothing runs and nothing ever will again
@@ -130,10 +144,14 @@ def restarts(pod: Object, container: Object, exit_code: int, *, init: bool = Fal
         listed = exit_code in (codes.get("values") or ())
         if rule.get("action") == "Restart" and listed == (codes.get("operator") == "In"):
             return True
-    policy = container.get("restartPolicy") or (pod.get("spec") or {}).get("restartPolicy") or "Always"
+    policy = restart_policy(pod, container)
     if init and not sidecar(container):
         return exit_code != 0 and policy != "Never"
     return {"Always": True, "OnFailure": exit_code != 0}.get(policy, False)
+
+
+def restart_policy(pod: Object, container: Object) -> str:
+    return str(container.get("restartPolicy") or (pod.get("spec") or {}).get("restartPolicy") or "Always")
 
 
 def deadline(pod: Object) -> float | None:
@@ -149,15 +167,15 @@ def plan(pod: Object, seen: Mapping[str, Seen], now: float, *, ending: bool, las
     """The next steps. ``ending``: the pod is being deleted, has failed or is over; only stops then."""
     out = Plan()
     out.initialized = _initialized(pod, seen)
-    ending = ending or all(_over(pod, c, _get(seen, c)) for c in containers(pod))
+    ending = ending or all(_no_future(pod, c, _get(seen, c)) for c in containers(pod))
     if not ending:
         for c in ephemeral_containers(pod):
             if not (_get(seen, c).exited or _get(seen, c).running):
                 _start(c, _get(seen, c), now, last_backoff, out)
-    if not ending and not out.initialized:
-        ending = _init_phase(pod, seen, now, last_backoff, out)
-    elif not ending:
-        _main_phase(pod, seen, now, last_backoff, out)
+        if out.initialized:
+            _run(pod, seen, now, last_backoff, out)
+        else:
+            ending = _initialize(pod, seen, now, last_backoff, out)
     if ending:
         _end(pod, seen, out)
     return out
@@ -168,10 +186,12 @@ def _get(seen: Mapping[str, Seen], container: Object) -> Seen:
 
 
 def _initialized(pod: Object, seen: Mapping[str, Seen]) -> bool:
-    mains = (_get(seen, c) for c in containers(pod))
-    if any(s.current and s.current.state is not ContainerState.CREATED and not s.stale for s in mains):
+    """The last init container is done, or has been: a container was made after it."""
+    made = (_get(seen, c) for c in containers(pod))
+    if any(s.current is not None and not s.stale for s in made):
         return True
-    return all(_init_done(c, _get(seen, c)) for c in init_containers(pod))
+    inits = init_containers(pod)
+    return not inits or _init_done(inits[-1], _get(seen, inits[-1]))
 
 
 def _init_done(container: Object, s: Seen) -> bool:
@@ -180,58 +200,82 @@ def _init_done(container: Object, s: Seen) -> bool:
     return s.exited and not s.stale and s.current is not None and s.current.exit_code == 0
 
 
-def _init_phase(pod: Object, seen: Mapping[str, Seen], now: float, last: float, out: Plan) -> bool:
-    """True: initialisation has failed for good, so all must end."""
-    for c in init_containers(pod):
-        s = _get(seen, c)
-        if s.running and (s.unhealthy or s.changed):
-            _stop_to_restart(c, s, out)
-        if _init_done(c, s):
-            continue
-        if _init_failed(pod, c, s):
-            return True
-        if not s.running:
-            _start(c, s, now, last, out)
-        return False
+def _initialize(pod: Object, seen: Mapping[str, Seen], now: float, last: float, out: Plan) -> bool:
+    """Go on with the newest init container that has begun; sidecars before it only go on running, and nothing waits
+    for them. Returns whether initialisation has failed for good."""
+    inits = init_containers(pod)
+    newest = max((i for i, c in enumerate(inits) if _get(seen, c).begun), default=-1)
+    for c in inits[: newest + 1]:
+        if sidecar(c):
+            _keep_running(pod, c, _get(seen, c), now, last, out)
+    if newest >= 0 and not _init_done(inits[newest], _get(seen, inits[newest])):
+        return not sidecar(inits[newest]) and _try_init(pod, inits[newest], seen, now, last, out)
+    if newest + 1 < len(inits):
+        return _try_init(pod, inits[newest + 1], seen, now, last, out)
+    return False
+
+
+def _try_init(pod: Object, container: Object, seen: Mapping[str, Seen], now: float, last: float, out: Plan) -> bool:
+    """Start it, unless it runs. Returns whether it has failed for good."""
+    s = _get(seen, container)
+    if not sidecar(container) and _init_failed(pod, container, s):
+        return True
+    if not s.running:
+        _start(container, s, now, last, out)
     return False
 
 
 def _init_failed(pod: Object, container: Object, s: Seen) -> bool:
-    if not s.exited or s.current is None or (s.stale and s.current.exit_code == 0):
+    if s.busy is not Busy.NO or not s.exited or s.current is None or s.current.exit_code == 0:
         return False
     return not restarts(pod, container, s.current.exit_code, init=True)
 
 
-def _main_phase(pod: Object, seen: Mapping[str, Seen], now: float, last: float, out: Plan) -> None:
-    goes_on = [c for c in init_containers(pod) if sidecar(c)]
-    for c in (*goes_on, *containers(pod)):
-        s = _get(seen, c)
-        if s.running and (s.unhealthy or s.changed):
-            _stop_to_restart(c, s, out)
-        elif not s.running and s.busy is Busy.NO and (c in goes_on or not _over(pod, c, s)):
-            _start(c, s, now, last, out)
+def _run(pod: Object, seen: Mapping[str, Seen], now: float, last: float, out: Plan) -> None:
+    for c in init_containers(pod):
+        if sidecar(c):
+            _keep_running(pod, c, _get(seen, c), now, last, out)
+    for c in containers(pod):
+        if not _over(pod, c, _get(seen, c)):
+            _keep_running(pod, c, _get(seen, c), now, last, out)
+
+
+def _keep_running(pod: Object, container: Object, s: Seen, now: float, last: float, out: Plan) -> None:
+    """Start it if it does not run; stop it if it must not go on running as it is."""
+    if not s.running:
+        _start(container, s, now, last, out)
+    elif (s.unhealthy or s.changed) and s.busy is Busy.NO:
+        name, init = container["name"], sidecar(container)
+        restart = init or _restarts_unfit(pod, container, s)
+        why = "definition changed" if s.changed else f"failed {s.unhealthy} probe"
+        words = f"Init container {name} {why}" if init else f"Container {name} {why}"
+        if restart and not init:
+            words += ", will be restarted"
+        out.stops.append(Stop(name, words, "" if s.changed else s.unhealthy, restart=restart))
+
+
+def _restarts_unfit(pod: Object, container: Object, s: Seen) -> bool:
+    """Whether a running container that is changed or unhealthy runs again; its exit code does not matter then."""
+    return s.changed or restart_policy(pod, container) != "Never"
+
+
+def _no_future(pod: Object, container: Object, s: Seen) -> bool:
+    unfit = s.running and bool(s.unhealthy) and not _restarts_unfit(pod, container, s)
+    return unfit or _over(pod, container, s)
 
 
 def _over(pod: Object, container: Object, s: Seen) -> bool:
-    if s.busy is not Busy.NO or not s.exited or s.current is None:
+    if s.busy is not Busy.NO or s.restarting or not s.exited or s.current is None:
         return False
     return not restarts(pod, container, s.current.exit_code)
 
 
-def _stop_to_restart(container: Object, s: Seen, out: Plan) -> None:
-    if s.busy is Busy.NO:
-        name = container["name"]
-        why = f"failed {s.unhealthy} probe" if s.unhealthy else "definition changed"
-        words = f"Container {name} {why}, will be restarted"
-        out.stops.append(Stop(name, words, s.unhealthy, restart=True))
-
-
 def _start(container: Object, s: Seen, now: float, last: float, out: Plan) -> None:
-    """Start it, unless a job is under way, or it must wait: for its back-off, or after trouble."""
+    """Start it, unless a task works on it, or it must wait: for its back-off, or because it could not be started."""
     name = container["name"]
     if s.busy is not Busy.NO:
         return
-    if s.exited and s.current is not None and s.backoff is not None:
+    if s.exited and s.current is not None and s.backoff is not None and not s.changed:
         over = s.current.finished_at + s.backoff.delay
         if now < over and not s.backoff.expired(s.current.finished_at, last):
             out.backing_off[name] = s.backoff.delay
@@ -244,27 +288,20 @@ def _start(container: Object, s: Seen, now: float, last: float, out: Plan) -> No
 
 
 def _end(pod: Object, seen: Mapping[str, Seen], out: Plan) -> None:
-    """Stop the containers together; then what runs of the init containers, the last first."""
+    """Stop everything at once. Sidecars get their stop signal when all containers have exited, the last one first."""
     out.starts.clear()
     out.backing_off.clear()
     out.stops.clear()
-    waiting = [s.name for s in _ending_stops([*containers(pod), *ephemeral_containers(pod)], seen, out)]
-    if not waiting:
-        for c in reversed(init_containers(pod)):
-            if _ending_stops([c], seen, out):
-                waiting.append(c["name"])
-                break
-    out.done = not waiting
-
-
-def _ending_stops(chosen: list[Object], seen: Mapping[str, Seen], out: Plan) -> list[Stop]:
-    """Stops for those that run, and for those that a job holds (which the stop then takes over)."""
-    needed = []
-    for c in chosen:
+    sidecars = [c for c in init_containers(pod) if sidecar(c)]
+    others = [c for c in any_container(pod) if c not in sidecars]
+    out.turns = {c["name"] for c in others}
+    blocked = any(_get(seen, c).alive for c in containers(pod))
+    for c in reversed(sidecars):
+        if not blocked:
+            out.turns.add(c["name"])
+        blocked = blocked or _get(seen, c).alive
+    for c in (*others, *reversed(sidecars)):
         s = _get(seen, c)
-        if s.running or s.busy is not Busy.NO:
-            stop = Stop(c["name"], f"Stopping container {c['name']}")
-            needed.append(stop)
-            if s.busy is not Busy.STOPPING and not s.exited:  # what has exited needs no stop, only its job's end
-                out.stops.append(stop)
-    return needed
+        if s.alive and s.busy is not Busy.STOPPING and not s.exited:  # what has exited needs no stop
+            out.stops.append(Stop(c["name"], f"Stopping container {c['name']}", in_turn=c in sidecars))
+    out.done = not any(_get(seen, c).alive for c in any_container(pod))

@@ -5,6 +5,7 @@ The pod's worker owns it; ``sandbox``, ``containers`` and ``prober`` read it and
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -33,6 +34,8 @@ class ContainerRecord:
 
     ``waiting``: the reason and message for which it does not run, ``blocked_until``: no new try before.
     ``post_start``: the ID of the run whose postStart hook is under way.
+    ``restarting``: the ID of the run that was stopped to be started again.
+    ``turn``: set when it may get its stop signal, as its pod ends.
     ``reported``: started and ready, as an earlier agent reported the run ``adopted``.
     ``backed_off``: the run for which a BackOff event was sent."""
 
@@ -45,6 +48,8 @@ class ContainerRecord:
     blocked_until: float = 0
     waiting: tuple[str, str] | None = None
     post_start: str = ""
+    restarting: str = ""
+    turn: asyncio.Event = field(default_factory=asyncio.Event)
     reported: tuple[bool, bool] = (False, False)
     adopted: str = ""
     messages: dict[str, str] = field(default_factory=dict)  # termination messages by container ID
@@ -158,9 +163,7 @@ class PodState:
 
     def reported(self, name: str) -> Mapping[str, Any]:
         """The container's status in the API."""
-        kinds = ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses")
-        every = (s for kind in kinds for s in self.status.known.get(kind) or ())
-        return next((s for s in every if s.get("name") == name), {})
+        return status.reported({"status": self.status.known}, name)
 
     def event(self, type_: str, reason: str, message: str) -> None:
         """Record an event about the pod as a whole."""

@@ -142,7 +142,7 @@ class PodWorker:
             self.wake()
         self._ended = plan.done  # before the API, and by it the scheduler, hears that there is room
         if not (self._terminal or self.gone):
-            state.status.set_pod_status(status.pod_status(self._pod_as_known(), self._view(plan, now)))
+            state.status.set_pod_status(status.pod_status(self._pod_as_known(), self._view(plan, now, ending)))
         times = [now + _RESYNC]
         if plan.done:
             await self._tear_down()
@@ -156,7 +156,7 @@ class PodWorker:
         state = self._state
         if self._terminal:
             return None
-        start = state.status.known.get("startTime") or status.timestamp(now)
+        start = state.status.latest.get("startTime") or status.timestamp(now)
         deadline = lifecycle.deadline({**state.pod, "status": {"startTime": start}})
         if deadline is not None and now >= deadline and state.failed is None:
             state.failed = lifecycle.DEADLINE
@@ -171,6 +171,7 @@ class PodWorker:
             started=health is not None and health.started,
             unhealthy=health.unhealthy if health else "",
             changed=record.changed,
+            restarting=record.current is not None and record.restarting == record.current.id,
             backoff=record.backoff,
             blocked_until=record.blocked_until,
             stale=self._state.stale(record),
@@ -185,6 +186,7 @@ class PodWorker:
             self._containers.start(plan.starts[0])
         for stop in plan.stops:
             self._containers.kill(stop, now)
+        self._containers.allow(plan.turns)
         if ending:
             self._containers.shorten_grace(now)
         for name in plan.backing_off:
@@ -213,9 +215,9 @@ class PodWorker:
     # -- reporting -----------------------------------------------------------------------------------
 
     def _pod_as_known(self) -> Object:
-        return {**self.pod, "status": self._state.status.known}
+        return {**self.pod, "status": self._state.status.latest}
 
-    def _view(self, plan: Plan, now: float) -> status.PodView:
+    def _view(self, plan: Plan, now: float, ending: bool) -> status.PodView:
         """What the pod's status is derived from."""
         state, views = self._state, {}
         for name, record in state.containers.items():
@@ -236,6 +238,7 @@ class PodWorker:
             host_ips=self._shared.config.node_ips,
             sandbox=state.setup is not None,
             initialized=plan.initialized,
+            ending=ending,
             over=plan.done,
             failed=state.failed,
             refused=self._refused,

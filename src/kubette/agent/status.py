@@ -18,6 +18,12 @@ from kubette.api.meta import Object
 from kubette.runtime.interface import Container, ContainerState
 
 PREFIX = "kubette://"
+_MESSAGES_LIMIT = 12 * 1024  # characters of all termination messages of a pod together
+_LOST = {
+    "reason": "ContainerStatusUnknown",
+    "message": "The container could not be located when the pod was terminated",
+    "exitCode": 137,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +43,10 @@ class ContainerView:
 
 @dataclass(frozen=True, slots=True)
 class PodView:
-    """The pod around its containers. ``failed``: reason and message of a pod that was ended by the agent.
+    """The pod around its containers. ``failed``: reason and message of a pod that the agent ends.
 
-    ``refused``: by this node, so that there never was a container. ``over``: nothing runs and nothing will again.
-    ``now``: seconds since the epoch."""
+    ``refused``: by this node, so that there never was a container. ``ending``: nothing starts any more; ``over``:
+    nothing runs either. ``now``: seconds since the epoch."""
 
     containers: Mapping[str, ContainerView]
     now: float
@@ -48,6 +54,7 @@ class PodView:
     host_ips: Sequence[str] = ()
     sandbox: bool = False
     initialized: bool = False
+    ending: bool = False
     over: bool = False
     failed: tuple[str, str] | None = None
     refused: bool = False
@@ -74,8 +81,9 @@ class Counts:
     succeeded: int = 0
 
 
+#: No phase is terminal before every container has ended.
 PHASES: tuple[tuple[Callable[[Counts], bool], str], ...] = (
-    (lambda c: c.failed, "Failed"),
+    (lambda c: c.over and c.failed, "Failed"),
     (lambda c: c.over and c.stopped > 0 and c.waiting == 0 and c.stopped == c.succeeded, "Succeeded"),
     (lambda c: c.over, "Failed"),
     (lambda c: c.initializing > 0 or c.waiting > 0, "Pending"),
@@ -84,20 +92,15 @@ PHASES: tuple[tuple[Callable[[Counts], bool], str], ...] = (
 )
 
 
-def phase(pod: Object, view: PodView) -> str:
-    """Pending, Running, Succeeded or Failed."""
+def phase(pod: Object, view: PodView, mains: Sequence[Object]) -> str:
+    """Pending, Running, Succeeded or Failed. ``mains``: the statuses of the ordinary containers."""
     counts = Counts((pod.get("spec") or {}).get("restartPolicy") or "Always", view.over, view.failed is not None)
     counts.initializing = 0 if view.initialized else 1
-    for c in containers(pod):
-        v = view.containers.get(c["name"]) or ContainerView()
-        if v.current is None or v.current.state is ContainerState.CREATED:
-            counts.waiting += v.previous is None
-            counts.stopped += v.previous is not None
-        elif v.current.state is ContainerState.RUNNING:
-            counts.running += 1
-        else:
-            counts.stopped += 1
-            counts.succeeded += v.current.exit_code == 0
+    for state, last in ((s["state"], s["lastState"]) for s in mains):
+        counts.running += "running" in state
+        counts.stopped += "terminated" in state or ("waiting" in state and bool(last))
+        counts.waiting += "waiting" in state and not last
+        counts.succeeded += "terminated" in state and state["terminated"]["exitCode"] == 0
     return next(name for holds, name in PHASES if holds(counts))
 
 
@@ -111,19 +114,16 @@ def container_status(pod: Object, container: Object, view: PodView) -> Object:
     init = any(c["name"] == name for c in init_containers(pod))
     current, last = v.current, v.previous
     running = current is not None and current.state is ContainerState.RUNNING
+    ended = current is not None and not running and current.state is not ContainerState.CREATED
     state: Object
     if current is not None and running:
         state = {"running": {"startedAt": timestamp(current.started_at)}}
-    elif (
-        current is not None
-        and current.state is not ContainerState.CREATED
-        and (v.waiting is None or not restarts(pod, container, current.exit_code, init=init))  # it waits for nothing
-    ):
+    elif current is not None and ended and not _waits(pod, container, current, v, view, init=init):
         state = {"terminated": terminated(current, v.messages.get(current.id, ""))}
     else:
-        if current is not None and current.state is not ContainerState.CREATED:
+        if ended:
             last = current
-        reason, message = v.waiting or (_default_reason(pod, init, view), "")
+        reason, message = v.waiting or (_default_reason(pod), "")
         state = {"waiting": {"reason": reason, **({"message": message} if message else {})}}
     out: Object = {
         "name": name,
@@ -135,8 +135,10 @@ def container_status(pod: Object, container: Object, view: PodView) -> Object:
         "imageID": v.image_id,
         "started": v.started and running,
     }
+    if current is None and last is None:
+        out |= _of_lost(pod, reported(pod, name), waits=v.waiting is not None)
     if init and not sidecar(container):
-        done = state.get("terminated")
+        done = out["state"].get("terminated")
         out["ready"] = done is not None and done["exitCode"] == 0
     shown = current or last
     if shown is not None:
@@ -148,6 +150,33 @@ def container_status(pod: Object, container: Object, view: PodView) -> Object:
         uid, gid, *groups = current.user
         out["user"] = {"linux": {"uid": uid, "gid": gid, "supplementalGroups": groups}}
     return out
+
+
+def _waits(pod: Object, container: Object, run: Container, v: ContainerView, view: PodView, *, init: bool) -> bool:
+    """Whether a container that has ended waits for its next start."""
+    return v.waiting is not None and not view.ending and restarts(pod, container, run.exit_code, init=init)
+
+
+def reported(pod: Object, name: str) -> Mapping[str, Any]:
+    """The container's status as the pod has it; empty if it has none."""
+    old = pod.get("status") or {}
+    kinds = ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses")
+    return next((s for kind in kinds for s in old.get(kind) or () if s.get("name") == name), {})
+
+
+def _of_lost(pod: Object, old: Mapping[str, Any], *, waits: bool) -> Object:
+    """What is kept of the status of a container that the runtime does not know (any more)."""
+    state, last = old.get("state") or {}, old.get("lastState") or {}
+    count = int(old.get("restartCount") or 0)
+    if "terminated" in state and waits:
+        return {"restartCount": count, "lastState": state}
+    if "terminated" in state:
+        return {key: old[key] for key in ("state", "lastState", "restartCount", "containerID", "imageID") if key in old}
+    if "running" in state and not last:
+        message = "The container could not be located when the pod was deleted.  The container used to be Running"
+        lost = {**_LOST, "message": message}
+        return {"restartCount": count + (not meta.deleting(pod)), "lastState": {"terminated": lost}}
+    return {"restartCount": count, "lastState": last}
 
 
 def _ephemeral_status(pod: Object, container: Object, view: PodView) -> Object:
@@ -170,9 +199,8 @@ def _volume_mount(mount: Object) -> Object:
     return {**out, "readOnly": True, "recursiveReadOnly": "Disabled"} if mount.get("readOnly") else out
 
 
-def _default_reason(pod: Object, init: bool, view: PodView) -> str:
-    waits = bool(init_containers(pod)) and not view.initialized
-    return "PodInitializing" if waits else "ContainerCreating"
+def _default_reason(pod: Object) -> str:
+    return "PodInitializing" if init_containers(pod) else "ContainerCreating"
 
 
 def terminated(c: Container, message: str = "") -> Object:
@@ -202,7 +230,7 @@ def pod_status(pod: Object, view: PodView) -> Object:
         return {"phase": "Failed", "reason": reason, "message": message, "qosClass": qos_class(pod), "startTime": start}
     inits = [container_status(pod, c, view) for c in init_containers(pod)]
     mains = sorted((container_status(pod, c, view) for c in containers(pod)), key=lambda s: str(s["name"]))
-    now_phase = phase(pod, view)
+    now_phase = phase(pod, view, mains)
     out: Object = {
         "phase": now_phase,
         "qosClass": qos_class(pod),
@@ -214,7 +242,8 @@ def pod_status(pod: Object, view: PodView) -> Object:
         out["observedGeneration"] = generation
     if inits:
         out["initContainerStatuses"] = inits
-    if ephemeral := [_ephemeral_status(pod, c, view) for c in ephemeral_containers(pod)]:
+    ephemeral = [_ephemeral_status(pod, c, view) for c in ephemeral_containers(pod)]
+    if ephemeral:
         out["ephemeralContainerStatuses"] = ephemeral
     if view.host_ips:
         out["hostIP"] = view.host_ips[0]
@@ -222,9 +251,36 @@ def pod_status(pod: Object, view: PodView) -> Object:
     if view.ips:
         out["podIP"] = view.ips[0]
         out["podIPs"] = [{"ip": ip} for ip in view.ips]
-    if view.failed is not None:
+    if view.failed is not None and view.over:
         out["reason"], out["message"] = view.failed
+    if view.over:
+        _terminate(pod, view, inits, mains)
+    _limit_messages([*inits, *mains, *ephemeral])
     return out
+
+
+def _terminate(pod: Object, view: PodView, inits: list[Object], mains: list[Object]) -> None:
+    """Nothing runs any more: what has no end on record, although it may have run, counts as failed."""
+    begun = [i for i, s in enumerate(inits) if "waiting" not in s["state"] or s["lastState"]]
+    lost = inits[: max(begun, default=0) + 1]
+    if view.initialized or any("waiting" not in s["state"] or s["lastState"] for s in mains):
+        lost += mains
+    for s in lost:
+        if "terminated" not in s["state"]:
+            s["state"] = {"terminated": dict(_LOST)}
+
+
+def _limit_messages(statuses: Sequence[Object]) -> None:
+    """Share the room for termination messages among the containers."""
+    limit = _MESSAGES_LIMIT // max(1, len(statuses))
+    for s in statuses:
+        for key in ("state", "lastState"):
+            ended = s[key].get("terminated") or {}
+            if len(ended.get("message", "")) > limit:
+                s[key] = {"terminated": {**ended, "message": ended["message"][:limit]}}
+
+
+#: The conditions that the agent owns, in their order.
 
 
 _ORDER = {
@@ -253,11 +309,15 @@ def conditions(pod: Object, view: PodView, now_phase: str, inits: list[Object], 
         out[:] = meta.set_condition(out, new, at)
 
     put("PodReadyToStartContainers", None, view.sandbox and not view.over)
+    initialized = any(c.get("type") == "Initialized" and c.get("status") == "True" for c in out)
     if now_phase == "Succeeded":
         put("Initialized", ("PodCompleted", ""), True)
+    elif initialized:  # for ever
+        put("Initialized", None)
     else:
         put("Initialized", None if view.initialized else _not_initialized(pod, inits))
-    ended = {"Succeeded": ("PodCompleted", ""), "Failed": ("PodFailed", "")}.get(now_phase)
+    failed = ("PodFailed", "") if view.failed is not None or now_phase == "Failed" else None
+    ended = ("PodCompleted", "") if now_phase == "Succeeded" else failed
     unready = _unready(pod, [*inits, *mains])
     put("ContainersReady", ended or unready)
     put("Ready", ended or unready or _gates(pod, out))
@@ -292,6 +352,19 @@ def _gates(pod: Object, present: list[Object]) -> tuple[str, str] | None:
                 f'the status of pod readiness gate "{kind}" is not "True", but {found.get("status") or "Unknown"}'
             )
     return ("ReadinessGatesNotReady", ", ".join(messages)) if messages else None
+
+
+def with_pending(known: Mapping[str, Any], pending: Mapping[str, Any]) -> Object:
+    """The server's status, with what this agent has set but the server has not answered for yet: so the start time
+    and the times of transitions are those when they were first seen."""
+    out = dict(known)
+    if start := known.get("startTime") or pending.get("startTime"):
+        out["startTime"] = start
+    own = [c for c in pending.get("conditions") or () if c.get("type") in _ORDER]
+    names = {c["type"] for c in own}
+    if own:
+        out["conditions"] = [*(c for c in known.get("conditions") or () if c.get("type") not in names), *own]
+    return out
 
 
 def patch(old: Mapping[str, Any], new: Mapping[str, Any]) -> Object | None:

@@ -29,6 +29,7 @@ class StatusManager:
         self._version = 0
         self.known: Mapping[str, Any] = {}
         self._wanted: Object | None = None
+        self._newest: Object = {}  # of those that were set
         self._tasks = Tasks(f"pod {self._namespace}/{self._name}")
         self._idle = asyncio.Event()
         self._idle.set()
@@ -42,7 +43,7 @@ class StatusManager:
 
     def set_pod_status(self, new: Object) -> None:
         """Write this status, unless the server has it."""
-        self._wanted = new
+        self._wanted = self._newest = new
         if self._tasks.running(_TASK):
             return
         if status.patch(self.known, new) is None:
@@ -50,6 +51,11 @@ class StatusManager:
             return
         self._idle.clear()
         self._tasks.start(_TASK, self._write())
+
+    @property
+    def latest(self) -> Object:
+        """What the next status is derived from."""
+        return status.with_pending(self.known, self._newest)
 
     async def flush(self) -> None:
         """Wait until the status that was set is with the server."""

@@ -39,6 +39,7 @@ class FakeNodeRuntime:
         self.on_start: Callable[[ContainerSpec], int | None] = lambda spec: None
         self.execs: Callable[[Sequence[str]], ExecResult] = lambda command: ExecResult(0, b"")
         self.ignores_sigterm: set[str] = set()
+        self.stopped_with = 143  # the exit code of what ends by SIGTERM
         self.mount = Path("/dev/null")
         self._containers: dict[str, Container] = {}
         self._sandboxes: dict[str, Sandbox] = {}
@@ -113,7 +114,7 @@ class FakeNodeRuntime:
         if c.name in self.ignores_sigterm:
             await asyncio.sleep(grace_seconds)
         if self._containers[container_id].state is ContainerState.RUNNING:
-            self._end(c, 137 if c.name in self.ignores_sigterm else 143)
+            self._end(c, 137 if c.name in self.ignores_sigterm else self.stopped_with)
 
     async def remove(self, container_id: str) -> None:
         self._containers.pop(container_id, None)

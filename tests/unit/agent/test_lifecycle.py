@@ -116,11 +116,21 @@ def test_sidecars_outlive_the_containers() -> None:
     seen = {"a": ended("a"), "b": runs("b"), "side": ended("side", 1), "side2": runs("side2")}
     assert plan(p, seen, 200, ending=False).starts == ["side"]
     seen |= {"b": ended("b"), "side": runs("side")}
-    assert [s.name for s in plan(p, seen, 200, ending=False).stops] == ["side2"]  # the last one first
+    out = plan(p, seen, 200, ending=False)
+    assert ([s.name for s in out.stops], out.turns) == (["side2", "side"], {"a", "b", "side2"}), "the last one first"
     seen["side2"] = ended("side2", 143)
-    assert [s.name for s in plan(p, seen, 200, ending=False).stops] == ["side"]
+    assert "side" in plan(p, seen, 200, ending=False).turns
     seen["side"] = ended("side", 143)
     assert plan(p, seen, 200, ending=False).done
+
+
+def test_a_crashed_sidecar_holds_up_no_later_init_container() -> None:
+    p = pod("c", inits=(SIDE, INIT, {"name": "last"}))
+    seen = {"side": ended("side", 1), "init": ended("init")}
+    assert plan(p, seen, 200, ending=False).starts == ["side", "last"]
+    seen |= {"side": replace(runs("side"), started=False), "last": ended("last")}
+    out = plan(p, seen, 200, ending=False)
+    assert (out.starts, out.initialized) == (["c"], True)
 
 
 def test_ephemeral_containers_start_once_and_hold_nothing() -> None:
@@ -136,17 +146,53 @@ def test_ephemeral_containers_start_once_and_hold_nothing() -> None:
 
 
 def test_ending_stops_all_together_and_starts_nothing() -> None:
-    p = pod("a", "b", "c", inits=(SIDE,))
-    seen = {"a": runs("a"), "b": replace(runs("b"), busy=Busy.STOPPING), "side": runs("side")}
+    p = pod("a", "b", "c", inits=(INIT, SIDE))
+    seen = {"a": runs("a"), "b": replace(runs("b"), busy=Busy.STOPPING), "side": runs("side"), "init": runs("init")}
     out = plan(p, seen, 0, ending=True)
-    assert ([s.message for s in out.stops], out.starts, out.done) == (["Stopping container a"], [], False)
+    assert [(s.message, s.in_turn) for s in out.stops] == [
+        ("Stopping container init", False), ("Stopping container a", False), ("Stopping container side", True)
+    ]  # fmt: skip
+    assert (out.starts, out.done, "side" in out.turns) == ([], False, False)
 
 
-@pytest.mark.parametrize("probe", ["liveness", "startup"])
-def test_an_unhealthy_container_restarts(probe: str) -> None:
-    [stop] = plan(pod("c"), {"c": runs(unhealthy=probe)}, 0, ending=False).stops
-    assert stop.message == f"Container c failed {probe} probe, will be restarted"
-    assert stop.restart
+@pytest.mark.parametrize(
+    ("seen", "policy", "message", "restart"),
+    [
+        (runs(unhealthy="liveness"), "Always", "Container c failed liveness probe, will be restarted", True),
+        (runs(unhealthy="startup"), "OnFailure", "Container c failed startup probe, will be restarted", True),
+        (runs(unhealthy="liveness"), "Never", "Container c failed liveness probe", False),
+        (runs(unhealthy="liveness", changed=True), "Never", "Container c definition changed, will be restarted", True),
+    ],
+)
+def test_a_container_that_must_not_go_on(seen: Seen, policy: str, message: str, restart: bool) -> None:
+    [stop] = plan(pod("c", "d", policy=policy), {"c": seen, "d": runs("d")}, 0, ending=False).stops
+    assert (stop.message, stop.restart) == (message, restart)
+
+
+def test_a_sidecar_that_must_not_go_on() -> None:
+    seen = {"side": runs("side", unhealthy="liveness"), "c": runs()}
+    [stop] = plan(pod("c", inits=(SIDE,), policy="Never"), seen, 0, ending=False).stops
+    assert (stop.message, stop.restart) == ("Init container side failed liveness probe", True)
+
+
+def test_a_regular_init_container_is_not_restarted_for_its_definition() -> None:
+    out = plan(pod("c", inits=(INIT,)), {"init": runs("init", changed=True)}, 0, ending=False)
+    assert (out.starts, out.stops) == ([], [])
+
+
+def test_a_pod_ends_when_its_last_container_fails_a_probe_for_good() -> None:
+    [stop] = plan(pod("c", policy="Never"), {"c": runs(unhealthy="liveness")}, 0, ending=False).stops
+    assert (stop.message, stop.restart) == ("Stopping container c", False)
+
+
+def test_what_was_stopped_to_be_restarted_restarts_whatever_its_exit_code() -> None:
+    out = plan(pod("c", policy="OnFailure"), {"c": ended(restarting=True)}, 200, ending=False)
+    assert (out.starts, out.done) == (["c"], False)
+
+
+def test_a_new_definition_has_no_back_off() -> None:
+    crashed = ended(code=1, backoff=Backoff(10, 90), changed=True)
+    assert plan(pod("c"), {"c": crashed}, 105, ending=False).starts == ["c"]
 
 
 @pytest.mark.parametrize(
@@ -163,7 +209,7 @@ def test_an_unhealthy_container_restarts(probe: str) -> None:
 def test_phases(seen: dict[str, Seen], over: bool, phase: str) -> None:
     views = {n: status.ContainerView(s.current) for n, s in seen.items()}
     view = status.PodView(views, 0, initialized=True, over=over)
-    assert status.phase(pod("a", "b"), view) == phase
+    assert status.pod_status(pod("a", "b"), view)["phase"] == phase
 
 
 def test_initialized_by_what_the_init_containers_did() -> None:
@@ -213,3 +259,75 @@ def test_a_container_tells_what_it_was_given() -> None:
     assert told["user"] == {"linux": {"uid": 1000, "gid": 3000, "supplementalGroups": [3000, 2000]}}
     before = status.container_status(p, spec, status.PodView({}, 0))
     assert not {"resources", "allocatedResources", "user", "containerID"} & before.keys()
+
+
+def derived(spec: dict[str, Any], views: dict[str, status.ContainerView], **more: Any) -> dict[str, Any]:
+    return status.pod_status(spec, status.PodView(views, 1000, **{"initialized": True, **more}))
+
+
+def test_no_phase_is_terminal_before_the_containers_have_ended() -> None:
+    views = {"c": status.ContainerView(container("c", ContainerState.RUNNING), started=True, ready=True)}
+    told = derived(pod("c"), views, failed=lifecycle.DEADLINE, ending=True)
+    ready = next(c for c in told["conditions"] if c["type"] == "Ready")
+    assert (told["phase"], told.get("reason"), ready["reason"]) == ("Running", None, "PodFailed")
+    views = {"c": status.ContainerView(container("c", ContainerState.EXITED))}
+    told = derived(pod("c"), views, failed=lifecycle.DEADLINE, ending=True, over=True)
+    assert (told["phase"], told["reason"]) == ("Failed", "DeadlineExceeded")
+
+
+def test_a_container_that_never_ran_ends_with_its_pod() -> None:
+    views = {"c": status.ContainerView(waiting=("ErrImagePull", "no"))}
+    told = derived(pod("c"), views, ending=True, over=True)
+    assert (told["phase"], told["containerStatuses"][0]["state"]["terminated"]["exitCode"]) == ("Failed", 137)
+    inits = (INIT, {"name": "init2"})
+    told = derived(pod("c", inits=inits), {}, initialized=False, ending=True, over=True)
+    states = [next(iter(s["state"])) for s in (*told["initContainerStatuses"], *told["containerStatuses"])]
+    assert states == ["terminated", "waiting", "waiting"], "upstream takes the first to have begun"
+
+
+def test_a_deleted_pod_waits_for_no_restart() -> None:
+    views = {"c": status.ContainerView(container("c", ContainerState.EXITED, 1), waiting=("ErrImagePull", "no"))}
+    assert "waiting" in derived(pod("c"), views)["containerStatuses"][0]["state"]
+    assert "terminated" in derived(pod("c"), views, ending=True)["containerStatuses"][0]["state"]
+
+
+@pytest.mark.parametrize(
+    ("old", "state", "last", "restarts"),
+    [
+        ({"state": {"running": {}}, "restartCount": 2}, "waiting", "ContainerStatusUnknown", 3),
+        ({"state": {"waiting": {}}, "lastState": {"terminated": {"reason": "Error"}}, "restartCount": 2},
+         "waiting", "Error", 2),
+        ({"state": {"terminated": {"reason": "Completed", "exitCode": 0}}, "restartCount": 1}, "terminated", None, 1),
+    ],
+)  # fmt: skip
+def test_a_container_that_the_runtime_has_lost(
+    old: dict[str, Any], state: str, last: str | None, restarts: int
+) -> None:
+    p = {**pod("c"), "status": {"containerStatuses": [{"name": "c", **old}]}}
+    [told] = derived(p, {})["containerStatuses"]
+    assert state in told["state"]
+    assert ((told["lastState"].get("terminated") or {}).get("reason"), told["restartCount"]) == (last, restarts)
+
+
+def test_termination_messages_share_their_room() -> None:
+    names = [f"c{i}" for i in range(6)]
+    runs = {n: replace(container(n, ContainerState.EXITED), message="x" * 4096) for n in names}
+    told = derived(pod(*names), {n: status.ContainerView(run) for n, run in runs.items()})
+    assert {len(s["state"]["terminated"]["message"]) for s in told["containerStatuses"]} == {2048}
+
+
+def test_times_are_those_when_something_was_first_seen() -> None:
+    views = {"c": status.ContainerView(container("c", ContainerState.RUNNING), started=True, ready=True)}
+    first = status.pod_status(pod("c"), status.PodView(views, 1000, initialized=True))
+    latest = status.with_pending({"conditions": [{"type": "x/y", "status": "True"}]}, first)
+    again = status.pod_status({**pod("c"), "status": latest}, status.PodView(views, 2000, initialized=True))
+    assert again["startTime"] == first["startTime"] == status.timestamp(1000)
+    assert {c["type"]: c.get("lastTransitionTime") for c in again["conditions"]} == {
+        "x/y": None, **{c["type"]: status.timestamp(1000) for c in first["conditions"]}
+    }  # fmt: skip
+
+
+def test_once_initialized_always_initialized() -> None:
+    p = {**pod("c", inits=(SIDE,)), "status": {"conditions": [{"type": "Initialized", "status": "True"}]}}
+    told = {c["type"]: c["status"] for c in derived(p, {}, initialized=False)["conditions"]}
+    assert told["Initialized"] == "True"

@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from kubette.agent import grpc_health, handlers, prober
-from kubette.agent.prober import Tally
+from kubette.agent.prober import Health, Schedule, Tally
 from kubette.runtime.interface import ExecResult
 from kubette.testing.fakenode import FakeNodeRuntime
 
@@ -28,6 +28,46 @@ def test_thresholds() -> None:
     results = [True, True, False, False, True, False, False, False]
     assert [tally.add(r) for r in results] == [False, True, False, False, False, False, False, True]
     assert tally.state is False
+
+
+def runs(
+    kind: str, until: float = 25, ready_at: float = 1000, began: float = 0, **probe: int
+) -> list[tuple[float, bool]]:
+    """When a probe of a container that started at 0 runs, and whether a failure counts then."""
+    schedule, out = Schedule(kind, {"periodSeconds": 10, **probe}, 0, began), []
+    while schedule.at < until:
+        out.append((round(schedule.at, 2), schedule.regular))
+        schedule.ran(schedule.at, waiting=schedule.at < ready_at)
+    return out
+
+
+def test_early_probes_shorten_the_wait_but_their_failures_do_not_count() -> None:
+    for kind in ("startup", "readiness"):
+        early = runs(kind, until=12)
+        assert [at for at, regular in early if regular] == [1, 11]
+        assert [at for at, _ in early][:5] == [0, 0.05, 0.15, 0.35, 0.75]
+        assert runs(kind, until=12, ready_at=0.1) == [(0, False), (0.05, False), (0.15, False), (1, True), (11, True)]
+
+
+def test_no_probe_is_early_where_one_success_is_not_enough() -> None:
+    assert runs("readiness", successThreshold=3) == [(1, True), (11, True), (21, True)]
+
+
+def test_a_liveness_probe_is_never_early() -> None:
+    assert runs("liveness") == [(1, True), (11, True), (21, True)]
+    assert runs("liveness", initialDelaySeconds=7) == [(7, True), (17, True)]
+    assert runs("liveness", began=13) == [(13, True), (23, True)], "the startup probe succeeded at 13"
+
+
+def test_no_probe_before_its_initial_delay() -> None:
+    assert runs("readiness", until=15, ready_at=0, initialDelaySeconds=7)[0] == (7, True)
+
+
+async def test_readiness_is_gated_by_the_startup_probe() -> None:
+    health = Health("id", readiness=True)
+    assert (health.started, health.ready) == (False, False)
+    health.startup.set()
+    assert (health.started, health.ready) == (True, True)
 
 
 async def test_http() -> None:
