@@ -85,6 +85,15 @@ def invalid(field: str, value: Any, detail: str) -> FieldError:
     return FieldError("FieldValueInvalid", field, detail, value, True)
 
 
+def invalid_whole(field: str, detail: str) -> FieldError:
+    """Invalid, without showing the value."""
+    return FieldError("FieldValueInvalid", field, detail)
+
+
+def not_found_value(field: str, value: Any, detail: str = "") -> FieldError:
+    return FieldError("FieldValueNotFound", field, detail, value, True)
+
+
 def duplicate(field: str, value: Any) -> FieldError:
     return FieldError("FieldValueDuplicate", field, "", value, True)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from kubette.api import meta
 from kubette.api.meta import Object
@@ -71,6 +72,13 @@ def _snapshot(owner: Object, number: int) -> Object:
         "apiVersion": "apps/v1",
         "kind": "ControllerRevision",
         "metadata": m,
-        "data": {"spec": {"template": {**template, "$patch": "replace"}}},
+        "data": _sorted({"spec": {"template": {**template, "$patch": "replace"}}}),
         "revision": number,
     }
+
+
+def _sorted(value: Any) -> Any:
+    """``value`` with the keys of its objects in order: upstream's clients compare the bytes of ``data``."""
+    if isinstance(value, dict):
+        return {k: _sorted(value[k]) for k in sorted(value)}
+    return [_sorted(v) for v in value] if isinstance(value, list) else value

@@ -6,6 +6,7 @@ Source: pkg/apis/core/validation and apimachinery/pkg/apis/meta/v1/validation. P
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -45,6 +46,20 @@ def if_set(value: str | None, allowed: Sequence[str], path: str) -> list[FieldEr
 
 def immutable(new: Any, old: Any, path: str) -> list[FieldError]:
     return [] if new == old else [invalid(path, new, IMMUTABLE)]
+
+
+_URL_PATH = re.compile(r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+")
+
+
+def domain_prefixed_path(value: str, path: str) -> list[FieldError]:
+    """``acme.io/foo``: a DNS name and what may stand in a URL's path."""
+    host, _, rest = value.partition("/")
+    if not host or not rest:
+        return [invalid(path, value, 'must be a domain-prefixed path (such as "acme.io/foo")')]
+    out = named(names.dns1123_subdomain, path, host)
+    if _URL_PATH.fullmatch(rest) is None:
+        out.append(invalid(path, rest, f"Invalid path (regex used for validation is '{_URL_PATH.pattern}')"))
+    return out
 
 
 def port(value: int | None, path: str) -> list[FieldError]:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from kubette.api.errors import FieldError, forbidden, invalid
-from kubette.apiserver.registry import checks, podtemplate, workloads
-from kubette.apiserver.registry.base import Context, Strategy
+from kubette.api.errors import FieldError, forbidden, invalid, unsupported
+from kubette.apiserver.registry import podtemplate, workloads
+from kubette.apiserver.registry.base import Context
 
 Object = dict[str, Any]
 _SHARE = "25%"
 _STRATEGIES = ("Recreate", "RollingUpdate")
 
 
-class Deployments(Strategy):
+class Deployments(workloads.Workload):
     def default(self, obj: Object) -> None:
         spec = obj.setdefault("spec", {})
         workloads.set_default(spec, "replicas", 1)
@@ -26,16 +26,27 @@ class Deployments(Strategy):
             workloads.set_default(rolling, "maxSurge", _SHARE)
         workloads.set_default(spec, "revisionHistoryLimit", 10)
         workloads.set_default(spec, "progressDeadlineSeconds", 600)
-        podtemplate.default(spec.get("template"))
+        podtemplate.default(spec.setdefault("template", {}))
 
     def prepare_create(self, obj: Object, ctx: Context) -> None:
         super().prepare_create(obj, ctx)
         obj["status"] = {}
 
+    def prepare_update(self, new: Object, old: Object, ctx: Context) -> None:
+        super().prepare_update(new, old, ctx)
+        meta, before = new["metadata"], old["metadata"]
+        if ctx.subresource == "status":
+            meta.pop("labels", None)
+            if "labels" in before:
+                meta["labels"] = before["labels"]
+        elif not ctx.subresource and (meta.get("annotations") or {}) != (before.get("annotations") or {}):
+            # The ReplicaSets carry the annotations: the controller has work.
+            meta["generation"] = int(before.get("generation") or 0) + 1
+
     def validate(self, obj: Object, ctx: Context) -> list[FieldError]:
         spec = obj["spec"]
         out = workloads.replicas(spec) + workloads.selector_errors(spec, "deployment")
-        out += workloads.template_errors(spec)
+        out += workloads.template_errors(spec, "ReplicaSet")
         out += _strategy(spec.get("strategy") or {}, "spec.strategy")
         out += workloads.counts(spec, "minReadySeconds", "revisionHistoryLimit")
         deadline = spec.get("progressDeadlineSeconds")
@@ -54,7 +65,9 @@ class Deployments(Strategy):
 
 def _strategy(strategy: Object, path: str) -> list[FieldError]:
     rolling = strategy.get("rollingUpdate")
-    out = checks.one_of(strategy.get("type"), _STRATEGIES, path)
+    if strategy.get("type") not in _STRATEGIES:
+        return [unsupported(path, strategy, _STRATEGIES)]
+    out: list[FieldError] = []
     if strategy.get("type") == "Recreate" and rolling is not None:
         words = "may not be specified when strategy `type` is 'Recreate'"
         out.append(forbidden(f"{path}.rollingUpdate", words))

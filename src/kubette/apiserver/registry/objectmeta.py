@@ -34,6 +34,8 @@ def _api_service(value: str) -> list[str]:
 _NAME_RULES: dict[str, NameRule] = {
     "namespaces": names.dns1123_label,
     "services": names.dns1123_label,
+    "statefulsets.apps": names.dns1123_label,
+    "poddisruptionbudgets.policy": path_segment,
     "clusterroles.rbac.authorization.k8s.io": path_segment,
     "clusterrolebindings.rbac.authorization.k8s.io": path_segment,
     "roles.rbac.authorization.k8s.io": path_segment,

@@ -141,3 +141,25 @@ def default_volume(volume: Object) -> None:
         claim["volumeMode"] = "Filesystem"
     if (iscsi := volume.get("iscsi")) is not None and not iscsi.get("iscsiInterface"):
         iscsi["iscsiInterface"] = "default"
+
+
+def drop_disabled(spec: Object, old: Object) -> None:
+    """DropDisabledPodFields: alpha fields of 1.36 vanish, unless the pod that is there (``old``) has them."""
+    if spec.get("schedulingGroup") is not None and old.get("schedulingGroup") is None:
+        del spec["schedulingGroup"]
+    if not any("stopSignal" in (c.get("lifecycle") or {}) for c in containers_of(old)):
+        for container in containers_of(spec):
+            if "stopSignal" in (lifecycle := container.get("lifecycle") or {}):
+                del lifecycle["stopSignal"]
+                if not lifecycle:
+                    del container["lifecycle"]
+    for volume in spec.get("volumes") or ():
+        for source in (volume.get("projected") or {}).get("sources") or ():
+            for field in ("clusterTrustBundle", "podCertificate"):
+                if field in source and not _projects(old, field):
+                    del source[field]
+
+
+def _projects(spec: Object, field: str) -> bool:
+    sources = (s for v in spec.get("volumes") or () for s in (v.get("projected") or {}).get("sources") or ())
+    return any(field in s for s in sources)

@@ -19,7 +19,7 @@ from kubette.api.errors import (
     required,
     unsupported,
 )
-from kubette.apiserver.registry import eviction, poddefaults, podupdate, podvalidation, resources
+from kubette.apiserver.registry import eviction, poddefaults, podupdate, podvalidation, podwarnings, resources
 from kubette.apiserver.registry.base import Context, Strategy, SubresourceResult
 
 Object = dict[str, Any]
@@ -55,6 +55,7 @@ class Pods(Strategy):
     def prepare_create(self, obj: Object, ctx: Context) -> None:
         super().prepare_create(obj, ctx)
         spec = obj["spec"]
+        poddefaults.drop_disabled(spec, {})
         status: Object = {"phase": "Pending", "qosClass": resources.qos_class(spec)}
         obj["status"] = status
         if spec.get("schedulingGates"):
@@ -88,6 +89,9 @@ class Pods(Strategy):
         if spec.get("nodeName") and spec.get("schedulingGates"):
             out.append(forbidden("spec.nodeName", "cannot be set until all schedulingGates have been cleared"))
         return out
+
+    def warnings_on_create(self, obj: Object, ctx: Context) -> list[str]:
+        return podwarnings.of_name(obj, "this is used in the Pod's hostname") + podwarnings.of_pod(obj)
 
     def validate_update(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
         if ctx.subresource == "status":

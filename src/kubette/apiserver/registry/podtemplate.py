@@ -8,12 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 from kubette.api import selectors
-from kubette.api.errors import FieldError, forbidden, invalid, required
+from kubette.api.errors import FieldError, forbidden, invalid, required, unsupported
 from kubette.apiserver.registry import poddefaults, podvalidation
 from kubette.apiserver.registry.objectmeta import check_annotations, check_labels
 
 Object = dict[str, Any]
-ALWAYS = ("Always",)
 _MISMATCH = "`selector` does not match template `labels`"
 
 
@@ -23,6 +22,12 @@ def default(template: Object | None) -> None:
         return
     template.setdefault("metadata", {})
     poddefaults.default_template(template.setdefault("spec", {}))
+
+
+def drop_disabled(template: Object | None, old: Object | None = None) -> None:
+    """Drop the fields of pods whose feature gates are off, unless ``old`` has them."""
+    if template is not None:
+        poddefaults.drop_disabled(template.get("spec") or {}, (old or {}).get("spec") or {})
 
 
 def validate(template: Object | None, path: str) -> list[FieldError]:
@@ -36,24 +41,21 @@ def validate(template: Object | None, path: str) -> list[FieldError]:
 
 
 def validate_for(
-    template: Object | None,
-    selector: selectors.LabelSelector | None,
-    path: str,
-    *,
-    restart: tuple[str, ...] = ALWAYS,
-    mismatch: bool = True,
+    template: Object | None, selector: selectors.LabelSelector | None, path: str, kind: str
 ) -> list[FieldError]:
-    """As ``validate``, and the labels match ``selector``, and pods restart as the controller needs."""
+    """As ``validate``, and the labels match ``selector``, and the pods restart always. ``kind``: how upstream calls
+    the controller."""
     if template is None:
         return [required(path)]
     out: list[FieldError] = []
     labels = (template.get("metadata") or {}).get("labels") or {}
-    if mismatch and selector is not None and not selector.matches(labels):
-        out.append(invalid(f"{path}.metadata.labels", labels, _MISMATCH))
+    if selector is not None and not selector.matches(labels):
+        out.append(invalid(f"{path}.metadata.labels", labels or None, _MISMATCH))
     out += validate(template, path)
     spec = template.get("spec") or {}
-    out += podvalidation.restart_policy_for(spec, restart, f"{path}.spec")
-    if spec.get("activeDeadlineSeconds") is not None and restart == ALWAYS:
-        words = "activeDeadlineSeconds in ReplicaSet is not Supported"
+    if (policy := spec.get("restartPolicy") or "") != "Always":
+        out.append(unsupported(f"{path}.spec.restartPolicy", policy, ("Always",)))
+    if spec.get("activeDeadlineSeconds") is not None:
+        words = f"activeDeadlineSeconds in {kind} is not Supported"
         out.append(forbidden(f"{path}.spec.activeDeadlineSeconds", words))
     return out

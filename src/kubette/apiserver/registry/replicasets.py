@@ -6,12 +6,12 @@ from typing import Any
 
 from kubette.api.errors import FieldError
 from kubette.apiserver.registry import podtemplate, workloads
-from kubette.apiserver.registry.base import Context, Strategy
+from kubette.apiserver.registry.base import Context
 
 Object = dict[str, Any]
 
 
-class ReplicaSets(Strategy):
+class ReplicaSets(workloads.Workload):
     selectable_fields = {  # noqa: RUF012
         "status.replicas": lambda o: str((o.get("status") or {}).get("replicas") or 0),
     }
@@ -19,7 +19,7 @@ class ReplicaSets(Strategy):
     def default(self, obj: Object) -> None:
         spec = obj.setdefault("spec", {})
         workloads.set_default(spec, "replicas", 1)
-        podtemplate.default(spec.get("template"))
+        podtemplate.default(spec.setdefault("template", {}))
 
     def prepare_create(self, obj: Object, ctx: Context) -> None:
         super().prepare_create(obj, ctx)
@@ -29,7 +29,7 @@ class ReplicaSets(Strategy):
         spec = obj["spec"]
         out = workloads.replicas(spec) + workloads.counts(spec, "minReadySeconds")
         out += workloads.selector_errors(spec, "deployment")
-        return out + workloads.template_errors(spec)
+        return out + workloads.template_errors(spec, "ReplicaSet")
 
     def validate_update(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
         if ctx.subresource == "status":

@@ -7,12 +7,12 @@ from typing import Any
 from kubette.api import selectors
 from kubette.api.errors import FieldError, required
 from kubette.apiserver.registry import podtemplate, workloads
-from kubette.apiserver.registry.base import Context, Strategy
+from kubette.apiserver.registry.base import Context
 
 Object = dict[str, Any]
 
 
-class ReplicationControllers(Strategy):
+class ReplicationControllers(workloads.Workload):
     selectable_fields = {  # noqa: RUF012
         "status.replicas": lambda o: str((o.get("status") or {}).get("replicas") or 0),
     }
@@ -41,7 +41,7 @@ class ReplicationControllers(Strategy):
             out.append(required("spec.selector"))
         out += workloads.replicas(spec)
         matcher = selectors.from_map(selector) if selector else None
-        return out + podtemplate.validate_for(spec.get("template"), matcher, "spec.template")
+        return out + podtemplate.validate_for(spec.get("template"), matcher, "spec.template", "ReplicationController")
 
     def validate_update(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
         if ctx.subresource == "status":

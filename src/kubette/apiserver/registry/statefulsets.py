@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from kubette.api import names
-from kubette.api.errors import FieldError, forbidden, invalid
-from kubette.apiserver.registry import checks, podtemplate, workloads
-from kubette.apiserver.registry.base import Context, Strategy
+from kubette.api.errors import FieldError, forbidden, invalid, unsupported
+from kubette.apiserver.registry import checks, podtemplate, podwarnings, workloads
+from kubette.apiserver.registry.base import Context
 
 Object = dict[str, Any]
 _MAY_CHANGE = (
@@ -17,7 +17,9 @@ _MAY_CHANGE = (
 _RETAIN = ("Delete", "Retain")
 
 
-class StatefulSets(Strategy):
+class StatefulSets(workloads.Workload):
+    name_use = ""  # the name must be a DNS label
+
     def default(self, obj: Object) -> None:
         spec = obj.setdefault("spec", {})
         if not spec.get("podManagementPolicy"):
@@ -39,61 +41,105 @@ class StatefulSets(Strategy):
             claim.setdefault("kind", "PersistentVolumeClaim")
             workloads.set_default(claim.setdefault("spec", {}), "volumeMode", "Filesystem")
             claim["status"] = {"phase": "Pending"}
-        podtemplate.default(spec.get("template"))
+        podtemplate.default(spec.setdefault("template", {}))
 
     def prepare_create(self, obj: Object, ctx: Context) -> None:
         super().prepare_create(obj, ctx)
         obj["status"] = {"replicas": 0, "availableReplicas": 0}
+        _drop_disabled(obj["spec"], {})
+
+    def prepare_update(self, new: Object, old: Object, ctx: Context) -> None:
+        if not ctx.subresource:
+            _drop_disabled(new["spec"], old["spec"])
+        super().prepare_update(new, old, ctx)
 
     def validate(self, obj: Object, ctx: Context) -> list[FieldError]:
-        spec = obj["spec"]
-        policy, path = spec.get("podManagementPolicy"), "spec.podManagementPolicy"
-        if policy not in ("OrderedReady", "Parallel"):
-            words = "must be 'OrderedReady' or 'Parallel'"
-            out = [invalid(path, policy, words)]
-        else:
-            out = []
-        strategy, path = spec.get("updateStrategy") or {}, "spec.updateStrategy"
-        if strategy.get("type") not in ("RollingUpdate", "OnDelete"):
-            words = "must be 'RollingUpdate' or 'OnDelete'"
-            out.append(invalid(path, strategy, words))
-        elif strategy["type"] == "OnDelete" and strategy.get("rollingUpdate") is not None:
-            words = "only allowed for updateStrategy 'RollingUpdate'"
-            out.append(invalid(f"{path}.rollingUpdate", strategy["rollingUpdate"], words))
-        partition = (strategy.get("rollingUpdate") or {}).get("partition")
-        out += checks.non_negative(partition, f"{path}.rollingUpdate.partition")
-        for field, value in (spec.get("persistentVolumeClaimRetentionPolicy") or {}).items():
-            out += checks.one_of(value, _RETAIN, f"spec.persistentVolumeClaimRetentionPolicy.{field}")
-        if service := spec.get("serviceName"):
-            out += checks.named(names.dns1123_label, "spec.serviceName", service)
-        out += workloads.counts(spec, "minReadySeconds", "revisionHistoryLimit")
-        out += workloads.replicas(spec) + workloads.selector_errors(spec, "statefulset")
-        return out + workloads.template_errors(_with_claims(spec))
+        return _spec(obj["spec"], created=True)
 
     def validate_update(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
         if ctx.subresource == "status":
-            return workloads.status_errors(new, old)
-        out = self.validate(new, ctx)
-        fixed, before = _fixed(new["spec"]), _fixed(old["spec"])
-        if fixed != before:
+            return workloads.status_errors(new, old, ready="status.readyReplicas")
+        out = _spec(new["spec"], created=False)
+        if _fixed(new["spec"]) != _fixed(old["spec"]):
             listed = ", ".join(f"'{f}'" for f in _MAY_CHANGE[:-1]) + f" and '{_MAY_CHANGE[-1]}'"
             words = f"updates to statefulset spec for fields other than {listed} are forbidden"
             out.append(forbidden("spec", words))
         return out
+
+    def warnings_on_create(self, obj: Object, ctx: Context) -> list[str]:
+        return [*super().warnings_on_create(obj, ctx), *_warnings(obj["spec"], "")]
+
+    def warnings_on_update(self, new: Object, old: Object, ctx: Context) -> list[str]:
+        return [*super().warnings_on_update(new, old, ctx), *_warnings(new["spec"], ".Spec")]
+
+
+def _warnings(spec: Object, below: str) -> list[str]:
+    out = [
+        w for i, claim in enumerate(spec.get("volumeClaimTemplates") or ())
+        for w in podwarnings.claim_spec(claim.get("spec") or {}, f"spec.volumeClaimTemplates[{i}]{below}")
+    ]  # fmt: skip
+    if (spec.get("revisionHistoryLimit") or 0) < 0:
+        words = "a negative value retains all historical revisions; a value >= 0 is recommended"
+        out.append(f"spec.revisionHistoryLimit: {words}")
+    return out
+
+
+def _drop_disabled(spec: Object, old: Object) -> None:
+    """The feature gate MaxUnavailableStatefulSet is off by default."""
+    rolling = (spec.get("updateStrategy") or {}).get("rollingUpdate") or {}
+    had = ((old.get("updateStrategy") or {}).get("rollingUpdate") or {}).get("maxUnavailable")
+    if had is None:
+        rolling.pop("maxUnavailable", None)
+
+
+def _spec(spec: Object, *, created: bool) -> list[FieldError]:
+    """``created``: what an update cannot change is judged as well."""
+    out: list[FieldError] = []
+    if (policy := spec.get("podManagementPolicy")) not in ("OrderedReady", "Parallel"):
+        out.append(invalid("spec.podManagementPolicy", policy, "must be 'OrderedReady' or 'Parallel'"))
+    out += _update_strategy(spec.get("updateStrategy") or {}, "spec.updateStrategy")
+    for field, value in (spec.get("persistentVolumeClaimRetentionPolicy") or {}).items():
+        if value not in _RETAIN:
+            out.append(unsupported(f"spec.persistentVolumeClaimRetentionPolicy.{field}", value, _RETAIN))
+    if created and (service := spec.get("serviceName")):
+        out += checks.named(names.dns1123_label, "spec.serviceName", service)
+    out += workloads.replicas(spec) + workloads.counts(spec, "minReadySeconds")
+    out += checks.non_negative((spec.get("ordinals") or {}).get("start"), "spec.ordinals.start")
+    out += workloads.selector_errors(spec, "statefulset")
+    return out + workloads.template_errors(_as_pods_see_it(spec), "StatefulSet")
+
+
+def _update_strategy(strategy: Object, path: str) -> list[FieldError]:
+    kind, rolling = strategy.get("type") or "", strategy.get("rollingUpdate")
+    if kind not in ("RollingUpdate", "OnDelete"):
+        return [invalid(path, strategy, "must be 'RollingUpdate' or 'OnDelete'")]
+    if rolling is None:
+        return []
+    at = f"{path}.rollingUpdate"
+    if kind == "OnDelete":
+        return [invalid(at, rolling, "only allowed for updateStrategy 'RollingUpdate'")]
+    out = checks.non_negative(rolling.get("partition"), f"{at}.partition")
+    if (most := rolling.get("maxUnavailable")) is not None:
+        out += checks.percent_or_count(most, f"{at}.maxUnavailable")
+        if workloads.int_or_percent(most) == 0:
+            out.append(invalid(f"{at}.maxUnavailable", most, "cannot be 0"))
+        out += checks.at_most_hundred(most, f"{at}.maxUnavailable")
+    return out
 
 
 def _fixed(spec: Object) -> Object:
     return {k: v for k, v in spec.items() if k not in _MAY_CHANGE}
 
 
-def _with_claims(spec: Object) -> Object:
-    """The spec with a volume for each claim template, which the pods' mounts may name."""
-    claims = spec.get("volumeClaimTemplates")
-    template = spec.get("template")
-    if not claims or not template:
-        return spec
-    named = [c["metadata"]["name"] for c in claims if (c.get("metadata") or {}).get("name")]
-    pod = template.get("spec") or {}
-    have = [v for v in pod.get("volumes") or () if v.get("name") not in named]
-    volumes = have + [{"name": n, "persistentVolumeClaim": {"claimName": n}} for n in named]
+def _as_pods_see_it(spec: Object) -> Object:
+    """The spec with a volume for each claim template, which the pods' mounts may name, and without the hostname and
+    subdomain, which the controller sets."""
+    template = spec.get("template") or {}
+    pod = {k: v for k, v in (template.get("spec") or {}).items() if k not in ("hostname", "subdomain")}
+    claims = spec.get("volumeClaimTemplates") or ()
+    named = dict.fromkeys((c.get("metadata") or {}).get("name") or "" for c in claims)
+    if not named:
+        return {**spec, "template": {**template, "spec": pod}}
+    own = [v for v in pod.get("volumes") or () if v.get("name") not in named]
+    volumes = [{"name": n, "persistentVolumeClaim": {"claimName": n}} for n in named] + own
     return {**spec, "template": {**template, "spec": {**pod, "volumes": volumes}}}

@@ -5,13 +5,40 @@ Source: pkg/apis/apps/validation. One module a kind builds on this one.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from kubette.api import selectors
+from kubette.api import intstr, selectors
 from kubette.api.errors import FieldError, invalid, required
-from kubette.apiserver.registry import checks, podtemplate
+from kubette.apiserver.registry import checks, podtemplate, podwarnings
+from kubette.apiserver.registry.base import Context, Strategy
 
 Object = dict[str, Any]
+
+
+class Workload(Strategy):
+    """A kind whose ``spec.template`` its controller makes pods of."""
+
+    #: What upstream says that the object's name is used in; empty where it warns of no name.
+    name_use = podwarnings.POD_NAMES
+
+    def prepare_create(self, obj: Object, ctx: Context) -> None:
+        super().prepare_create(obj, ctx)
+        podtemplate.drop_disabled(obj["spec"].get("template"))
+
+    def prepare_update(self, new: Object, old: Object, ctx: Context) -> None:
+        if not ctx.subresource:
+            podtemplate.drop_disabled(new["spec"].get("template"), old["spec"].get("template"))
+        super().prepare_update(new, old, ctx)
+
+    def warnings_on_create(self, obj: Object, ctx: Context) -> Iterable[str]:
+        names = podwarnings.of_name(obj, self.name_use) if self.name_use else []
+        return names + podwarnings.of_template(obj["spec"].get("template"), "spec.template")
+
+    def warnings_on_update(self, new: Object, old: Object, ctx: Context) -> Iterable[str]:
+        if not podwarnings.spec_changed(new, old):
+            return []
+        return podwarnings.of_template(new["spec"].get("template"), "spec.template")
 
 
 def set_default(spec: Object, field: str, value: Any) -> None:
@@ -41,10 +68,13 @@ def compiled(selector: Object | None) -> selectors.LabelSelector | None:
         return None
 
 
-def template_errors(spec: Object, *, restart: tuple[str, ...] = podtemplate.ALWAYS) -> list[FieldError]:
-    """``spec.template`` against ``spec.selector``."""
-    matcher = compiled(spec.get("selector"))
-    return podtemplate.validate_for(spec.get("template"), matcher, "spec.template", restart=restart)
+def template_errors(spec: Object, kind: str) -> list[FieldError]:
+    """``spec.template`` against ``spec.selector``. ``kind``: how upstream calls the controller."""
+    if (selector := spec.get("selector")) is None:
+        matcher: selectors.LabelSelector | None = selectors.LabelSelector(nothing=True)
+    else:
+        matcher = compiled(selector)
+    return podtemplate.validate_for(spec.get("template"), matcher, "spec.template", kind)
 
 
 def counts(spec: Object, *fields: str) -> list[FieldError]:
@@ -64,11 +94,12 @@ def immutable_selector(new: Object, old: Object) -> list[FieldError]:
 
 
 #: Counts of a status that cannot exceed ``status.replicas``.
-_PARTS = ("fullyLabeledReplicas", "readyReplicas", "availableReplicas")
+_PARTS = ("fullyLabeledReplicas", "updatedReplicas", "currentReplicas", "readyReplicas", "availableReplicas")
 
 
-def status_errors(new: Object, old: Object) -> list[FieldError]:
-    """Counts are not negative, parts not greater than the whole, generations don't go back."""
+def status_errors(new: Object, old: Object, *, ready: str = "readyReplicas") -> list[FieldError]:
+    """Counts are not negative, parts not greater than the whole, collisions do not go back. ``ready``: how the kind's
+    messages call the count of ready replicas."""
     status, before = new.get("status") or {}, old.get("status") or {}
     out: list[FieldError] = []
     for field, value in status.items():
@@ -81,7 +112,7 @@ def status_errors(new: Object, old: Object) -> list[FieldError]:
                 words = "cannot be greater than status.replicas"
                 out.append(invalid(f"status.{field}", status.get(field) or 0, words))
         if (status.get("availableReplicas") or 0) > (status.get("readyReplicas") or 0):
-            words = "cannot be greater than readyReplicas"
+            words = f"cannot be greater than {ready}"
             out.append(invalid("status.availableReplicas", status.get("availableReplicas") or 0, words))
     if (status.get("collisionCount") or 0) < (before.get("collisionCount") or 0):
         words = "cannot be decremented"
@@ -102,4 +133,11 @@ def rolling_update(rolling: Object, path: str) -> list[FieldError]:
 
 
 def _zero(value: Any) -> bool:
-    return value in (0, "0%", "0")
+    return int_or_percent(value) == 0
+
+
+def int_or_percent(value: Any) -> int:
+    """The number, without its percent sign; 0 for any other text."""
+    if isinstance(value, int):
+        return value
+    return int(str(value).removesuffix("%")) if intstr.is_percent(value) or str(value).isdecimal() else 0
