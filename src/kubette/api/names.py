@@ -234,25 +234,63 @@ def percent(value: str) -> list[str]:
     return [_regex(message, _PERCENT, "1%", "93%")]
 
 
+_IP = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
+_CIDR = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
+_PADDED_IPV4 = re.compile(r"\d+\.\d+\.\d+\.\d+", re.ASCII).fullmatch
+
+
+def _unpadded(value: str) -> str:
+    """``value`` without leading zeros in the parts of an IPv4 address."""
+    return ".".join(str(int(part)) if len(part) < 20 else part for part in value.split("."))
+
+
 def ip(value: str) -> list[str]:
-    """An IPv4 or IPv6 address, without zone; leading zeros are refused."""
+    """An IPv4 or IPv6 address in any of its forms, without zone or leading zeros."""
     try:
         if "%" in value:
             raise ValueError(value)
-        ipaddress.ip_address(value)
+        address = ipaddress.ip_address(value)
     except ValueError:
-        return ["must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"]
-    return []
+        if _PADDED_IPV4(value) and not ip(_unpadded(value)):
+            return ["must not have leading 0s"]
+        return [_IP]
+    mapped = isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None
+    return ["must not be an IPv4-mapped IPv6 address"] if mapped else []
+
+
+def canonical_ip(value: str) -> list[str]:
+    """An address in the one form that upstream prints."""
+    if found := ip(value):
+        return found
+    canonical = str(ipaddress.ip_address(value))
+    return [] if value == canonical else [f'must be in canonical form ("{canonical}")']
 
 
 def cidr(value: str) -> list[str]:
+    """A subnet: an address without bits beyond the prefix length, and that length."""
+    address, slash, length = value.partition("/")
+    bare = address if ":" in address else _unpadded(address) if _PADDED_IPV4(address) else address
     try:
-        if "/" not in value or "%" in value:
+        if not slash or "%" in value or not (length.isascii() and length.isdigit()):
             raise ValueError(value)
-        ipaddress.ip_interface(value)
+        interface = ipaddress.ip_interface(f"{bare}/{int(length)}" if len(length) < 5 else value)
     except ValueError:
-        return ["must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"]
+        return [_CIDR]
+    if bare != address or length != str(int(length)):
+        return ["must not have leading 0s in IP or prefix length"]
+    if isinstance(interface, ipaddress.IPv6Interface) and interface.ip.ipv4_mapped is not None:
+        return ["must not have an IPv4-mapped IPv6 address"]
+    if interface.ip != interface.network.network_address:
+        return ["must not have bits set beyond the prefix length"]
     return []
+
+
+def canonical_cidr(value: str) -> list[str]:
+    """A subnet in the one form that upstream prints."""
+    if found := cidr(value):
+        return found
+    canonical = str(ipaddress.ip_network(value))
+    return [] if value == canonical else [f'must be in canonical form ("{canonical}")']
 
 
 def generated_name_base(value: str) -> str:

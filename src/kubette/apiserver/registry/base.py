@@ -81,6 +81,32 @@ _WITH_GENERATION = frozenset(
 )  # fmt: skip
 
 
+#: Where PUT to a name that does not exist creates it (upstream: AllowCreateOnUpdate).
+_CREATE_ON_UPDATE = frozenset(
+    {
+        "endpoints", "services", "limitranges", "events", "events.events.k8s.io", "leases.coordination.k8s.io",
+        "runtimeclasses.node.k8s.io", "roles.rbac.authorization.k8s.io", "clusterroles.rbac.authorization.k8s.io",
+        "rolebindings.rbac.authorization.k8s.io", "clusterrolebindings.rbac.authorization.k8s.io",
+    }
+)  # fmt: skip
+
+#: Where an update must carry its resourceVersion (upstream: AllowUnconditionalUpdate is false).
+_CONDITIONAL_UPDATE = frozenset(
+    {
+        "leases.coordination.k8s.io", "runtimeclasses.node.k8s.io", "poddisruptionbudgets.policy",
+        "csidrivers.storage.k8s.io", "csinodes.storage.k8s.io", "csistoragecapacities.storage.k8s.io",
+        "volumeattachments.storage.k8s.io", "apiservices.apiregistration.k8s.io",
+        "customresourcedefinitions.apiextensions.k8s.io",
+        "mutatingadmissionpolicies.admissionregistration.k8s.io",
+        "mutatingadmissionpolicybindings.admissionregistration.k8s.io",
+        "mutatingwebhookconfigurations.admissionregistration.k8s.io",
+        "validatingadmissionpolicies.admissionregistration.k8s.io",
+        "validatingadmissionpolicybindings.admissionregistration.k8s.io",
+        "validatingwebhookconfigurations.admissionregistration.k8s.io",
+    }
+)  # fmt: skip
+
+
 class Strategy:
     """The default behaviour: what most kinds need. Subclass per kind, register in ``registry/__init__``."""
 
@@ -88,10 +114,10 @@ class Strategy:
     has_generation: bool
     #: Whether the kind has a status that only its subresource may write; follows the table of kinds.
     has_status: bool
-    #: True where PUT to a name that does not exist creates it (leases, endpoints, events, …).
-    allow_create_on_update = False
-    #: True where an update without resourceVersion is accepted (upstream: AllowUnconditionalUpdate).
-    allow_unconditional_update = True
+    #: Whether PUT to a name that does not exist creates it.
+    allow_create_on_update: bool
+    #: Whether an update without resourceVersion is accepted.
+    allow_unconditional_update: bool
     #: Seconds of grace a DELETE without options gives; None: deleted at once (only pods differ).
     default_grace_period: int | None = None
     #: Field selectors beyond metadata.name and metadata.namespace: label → value of an object.
@@ -101,6 +127,8 @@ class Strategy:
         self.kind = kind
         self.has_status = kind.subresource("status") is not None
         self.has_generation = kind.group_resource in _WITH_GENERATION
+        self.allow_create_on_update = kind.group_resource in _CREATE_ON_UPDATE
+        self.allow_unconditional_update = kind.group_resource not in _CONDITIONAL_UPDATE
 
     def default(self, obj: Object) -> None:
         """Upstream's SetDefaults for the kind."""

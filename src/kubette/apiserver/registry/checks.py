@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from kubette.api import intstr, names
+from kubette.api import intstr, names, quantity
 from kubette.api.errors import FieldError, forbidden, invalid, required, unsupported
 from kubette.apiserver.registry.objectmeta import label_value_errors, qualified_name_errors
 
@@ -42,6 +42,43 @@ def one_of(value: str | None, allowed: Sequence[str], path: str) -> list[FieldEr
 
 def if_set(value: str | None, allowed: Sequence[str], path: str) -> list[FieldError]:
     return [] if not value or value in allowed else [unsupported(path, value, allowed)]
+
+
+def known(value: str | None, allowed: Sequence[str], path: str) -> list[FieldError]:
+    """One of ``allowed``; the empty string is none of them. Null is required."""
+    if value is None:
+        return [required(path)]
+    return [] if value in allowed else [unsupported(path, value, allowed)]
+
+
+def qualified_name(value: str, path: str) -> list[FieldError]:
+    return [invalid(path, value, m) for m in qualified_name_errors(value)]
+
+
+def non_negative_quantity(value: Any, path: str) -> list[FieldError]:
+    if value is None or quantity.parse(str(value)) >= 0:
+        return []
+    return [invalid(path, str(value), NON_NEGATIVE)]
+
+
+def token_seconds(seconds: int | None, path: str) -> list[FieldError]:
+    """How long a service account's token may live."""
+    if seconds is not None and seconds < 600:
+        return [invalid(path, seconds, "may not specify a duration less than 10 minutes")]
+    if seconds is not None and seconds > 1 << 32:
+        return [invalid(path, seconds, "may not specify a duration larger than 2^32 seconds")]
+    return []
+
+
+def typed_reference(ref: Object, path: str) -> list[FieldError]:
+    """A TypedLocalObjectReference as networking kinds have it: group, kind and name."""
+    out: list[FieldError] = []
+    if (group := ref.get("apiGroup")) is not None:
+        out += named(names.dns1123_subdomain, f"{path}.apiGroup", group)
+    for field in ("kind", "name"):
+        value = ref.get(field) or ""
+        out += named(names.path_segment_name, f"{path}.{field}", value) if value else [required(f"{path}.{field}")]
+    return out
 
 
 def immutable(new: Any, old: Any, path: str) -> list[FieldError]:

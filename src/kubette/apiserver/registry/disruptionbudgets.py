@@ -13,8 +13,6 @@ _COUNTS = ("disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPo
 
 
 class DisruptionBudgets(Strategy):
-    allow_unconditional_update = False
-
     def prepare_create(self, obj: Object, ctx: Context) -> None:
         super().prepare_create(obj, ctx)
         obj["status"] = dict.fromkeys(_COUNTS, 0)

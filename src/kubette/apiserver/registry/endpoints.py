@@ -14,8 +14,6 @@ Object = dict[str, Any]
 
 
 class EndpointsStrategy(Strategy):
-    allow_create_on_update = True
-
     def default(self, obj: Object) -> None:
         for subset in obj.get("subsets") or ():
             for port in subset.get("ports") or ():

@@ -16,8 +16,6 @@ _MAX_ENDPOINTS, _MAX_PORTS, _MAX_ADDRESSES, _MAX_ZONES = 1000, 20000, 100, 8
 
 
 class EndpointSlices(Strategy):
-    allow_create_on_update = True
-
     def default(self, obj: Object) -> None:
         for port in obj.get("ports") or ():
             port.setdefault("name", "")

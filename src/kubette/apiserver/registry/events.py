@@ -44,7 +44,6 @@ for _name in _ABOUT:
 
 
 class Events(Strategy):
-    allow_create_on_update = True
     selectable_fields = _FIELDS
 
     def default(self, obj: Object) -> None:

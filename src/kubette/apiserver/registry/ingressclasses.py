@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from kubette.api import names
-from kubette.api.errors import FieldError, forbidden, required, too_long
+from kubette.api.errors import FieldError, forbidden, invalid, required, too_long
 from kubette.apiserver.registry import checks
 from kubette.apiserver.registry.base import Context, Strategy
 
 Object = dict[str, Any]
 _MAX_CONTROLLER = 250
+_PATH_FORM = r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+"
+_HTTP_PATH = re.compile(_PATH_FORM).fullmatch
 
 
 class IngressClasses(Strategy):
@@ -22,12 +25,8 @@ class IngressClasses(Strategy):
     def validate(self, obj: Object, ctx: Context) -> list[FieldError]:
         spec = obj.get("spec") or {}
         controller = spec.get("controller") or ""
-        if not controller:
-            out = [required("spec.controller")]
-        elif len(controller) > _MAX_CONTROLLER:
-            out = [too_long("spec.controller", _MAX_CONTROLLER)]
-        else:
-            out = checks.named(_domain_prefixed, "spec.controller", controller)
+        out = [too_long("spec.controller", _MAX_CONTROLLER)] if len(controller.encode()) > _MAX_CONTROLLER else []
+        out += _domain_prefixed(controller, "spec.controller")
         if (parameters := spec.get("parameters")) is not None:
             out += _parameters(parameters, "spec.parameters")
         return out
@@ -38,20 +37,28 @@ class IngressClasses(Strategy):
 
 
 def _parameters(parameters: Object, path: str) -> list[FieldError]:
-    out = [required(f"{path}.{f}", f"{f} is required") for f in ("kind", "name") if not parameters.get(f)]
+    out = checks.typed_reference(parameters, path)
     scope, namespace = parameters.get("scope"), parameters.get("namespace")
-    out += checks.one_of(scope, ("Cluster", "Namespace"), f"{path}.scope")
-    if scope == "Namespace" and not namespace:
-        words = "`parameters.scope` is set to 'Namespace'"
-        out.append(required(f"{path}.namespace", words))
+    out += checks.known(scope, ("Cluster", "Namespace"), f"{path}.scope")
+    if scope == "Namespace":
+        if namespace is None:
+            out.append(required(f"{path}.namespace", "`parameters.scope` is set to 'Namespace'"))
+        else:
+            out += checks.named(names.dns1123_label, f"{path}.namespace", namespace)
     if scope == "Cluster" and namespace is not None:
         words = "`parameters.scope` is set to 'Cluster'"
         out.append(forbidden(f"{path}.namespace", words))
     return out
 
 
-def _domain_prefixed(value: str) -> list[str]:
-    domain, slash, path = value.partition("/")
-    if not slash or not domain or not path:
-        return ['must be a domain-prefixed path (such as "acme.io/foo")']
-    return names.dns1123_subdomain(domain)
+def _domain_prefixed(value: str, path: str) -> list[FieldError]:
+    """``acme.io/foo``: a domain, and a path below it."""
+    if not value:
+        return [required(path)]
+    domain, _, rest = value.partition("/")
+    if not domain or not rest:
+        return [invalid(path, value, 'must be a domain-prefixed path (such as "acme.io/foo")')]
+    out = checks.named(names.dns1123_subdomain, path, domain)
+    if not _HTTP_PATH(rest):
+        out.append(invalid(path, rest, f"Invalid path (regex used for validation is '{_PATH_FORM}')"))
+    return out

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterable
 from typing import Any
 
 from kubette.api import names
 from kubette.api.errors import FieldError, invalid, required
-from kubette.apiserver.registry import checks
+from kubette.apiserver.registry import addresses, checks
 from kubette.apiserver.registry.base import Context, Strategy
 from kubette.apiserver.registry.service_validation import load_balancer_ingress
 
 Object = dict[str, Any]
 _PATH_TYPES = ("Exact", "ImplementationSpecific", "Prefix")
 _BAD_SEQUENCES = ("//", "/./", "/../", "%2f", "%2F")
+_CLASS = "kubernetes.io/ingress.class"
 _BAD_ENDS = ("/..", "/.")
 
 
@@ -24,25 +26,62 @@ class Ingresses(Strategy):
 
     def validate(self, obj: Object, ctx: Context) -> list[FieldError]:
         spec = obj.get("spec") or {}
-        rules, backend = spec.get("rules") or [], spec.get("defaultBackend")
-        out: list[FieldError] = []
-        if not rules and backend is None:
-            out.append(invalid("spec", rules, "either `defaultBackend` or `rules` must be specified"))
-        if backend is not None:
-            out += _backend(backend, "spec.defaultBackend")
-        for i, rule in enumerate(rules):
-            out += _rule(rule, f"spec.rules[{i}]")
-        for i, tls in enumerate(spec.get("tls") or ()):
-            out += _tls(tls, f"spec.tls[{i}]")
-        if (name := spec.get("ingressClassName")) is not None:
-            out += checks.named(names.dns1123_subdomain, "spec.ingressClassName", name)
+        out = _validate(spec)
+        marked, name = _class_annotation(obj), spec.get("ingressClassName")
+        if marked is not None and name is not None and marked != name:
+            words = "must match `ingressClassName` when both are specified"
+            out.append(invalid(f"annotations.{_CLASS}", marked, words))
         return out
 
     def validate_update(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
+        """An update may keep a Secret's name, a rule and two forms of class that an older server accepted."""
         if ctx.subresource == "status":
-            balancer = (new.get("status") or {}).get("loadBalancer") or {}
-            return load_balancer_ingress(balancer.get("ingress") or [], "status.loadBalancer.ingress")
-        return self.validate(new, ctx)
+            return load_balancer_ingress(_addresses(new), "status.loadBalancer.ingress", _addresses(old), ports=False)
+        spec = old.get("spec") or {}
+        any_secret = any(_secret(t, "") for t in spec.get("tls") or ())
+        any_wildcard = any("*" in (r.get("host") or "") and _rule(r, "") for r in spec.get("rules") or ())
+        return _validate(new.get("spec") or {}, any_secret=any_secret, any_wildcard=any_wildcard)
+
+    def warnings_on_create(self, obj: Object, ctx: Context) -> Iterable[str]:
+        if _class_annotation(obj) is not None and (obj.get("spec") or {}).get("ingressClassName") is None:
+            yield f'annotation "{_CLASS}" is deprecated, please use \'spec.ingressClassName\' instead'
+
+    def warnings_on_update(self, new: Object, old: Object, ctx: Context) -> Iterable[str]:
+        if ctx.subresource == "status":
+            for i, one in enumerate(_addresses(new)):
+                if one.get("ip"):
+                    yield from addresses.ip_warnings(one["ip"], f"status.loadBalancer.ingress[{i}]")
+
+
+def _addresses(obj: Object) -> list[Object]:
+    return ((obj.get("status") or {}).get("loadBalancer") or {}).get("ingress") or []
+
+
+def _class_annotation(obj: Object) -> str | None:
+    value = (obj["metadata"].get("annotations") or {}).get(_CLASS)
+    return None if value is None else str(value)
+
+
+def _validate(spec: Object, *, any_secret: bool = False, any_wildcard: bool = False) -> list[FieldError]:
+    rules, backend = spec.get("rules") or [], spec.get("defaultBackend")
+    out: list[FieldError] = []
+    if not rules and backend is None:
+        out.append(invalid("spec", rules or None, "either `defaultBackend` or `rules` must be specified"))
+    if backend is not None:
+        out += _backend(backend, "spec.defaultBackend")
+    for i, rule in enumerate(rules):
+        out += _rule(rule, f"spec.rules[{i}]", any_wildcard)
+    for i, tls in enumerate(spec.get("tls") or ()):
+        for j, host in enumerate(tls.get("hosts") or ()):
+            out += _host(host, f"spec.tls[{i}].hosts[{j}]")
+        out += [] if any_secret else _secret(tls, f"spec.tls[{i}].secretName")
+    if (name := spec.get("ingressClassName")) is not None:
+        out += checks.named(names.dns1123_subdomain, "spec.ingressClassName", name)
+    return out
+
+
+def _secret(tls: Object, path: str) -> list[FieldError]:
+    return checks.named(names.dns1123_subdomain, path, tls["secretName"]) if tls.get("secretName") else []
 
 
 def _host(host: str, path: str) -> list[FieldError]:
@@ -51,14 +90,15 @@ def _host(host: str, path: str) -> list[FieldError]:
     return checks.named(names.dns1123_subdomain, path, host)
 
 
-def _rule(rule: Object, path: str) -> list[FieldError]:
+def _rule(rule: Object, path: str, any_wildcard: bool = False) -> list[FieldError]:
+    """``any_wildcard``: the paths of a wildcard host are not looked at."""
     out: list[FieldError] = []
     if host := rule.get("host"):
         if _is_ip(host):
             out.append(invalid(f"{path}.host", host, "must be a DNS name, not an IP address"))
         out += _host(host, f"{path}.host")
     http = rule.get("http")
-    if http is not None:
+    if http is not None and not (any_wildcard and "*" in (rule.get("host") or "")):
         paths = http.get("paths") or []
         if not paths:
             out.append(required(f"{path}.http.paths"))
@@ -79,15 +119,14 @@ def _path(one: Object, path: str) -> list[FieldError]:
     out: list[FieldError] = []
     kind, value = one.get("pathType"), one.get("path") or ""
     if not kind:
-        out.append(required(f"{path}.pathType", "pathType must be specified"))
-    elif kind in ("Exact", "Prefix"):
+        return [required(f"{path}.pathType", "pathType must be specified")]
+    if kind in ("Exact", "Prefix"):
         if not value.startswith("/"):
             out.append(invalid(f"{path}.path", value, "must be an absolute path"))
-        else:
-            found = [s for s in _BAD_SEQUENCES if s in value]
-            out += [invalid(f"{path}.path", value, f"must not contain '{s}'") for s in found]
-            ends = [s for s in _BAD_ENDS if value.endswith(s)]
-            out += [invalid(f"{path}.path", value, f"cannot end with '{s}'") for s in ends]
+        found = [s for s in _BAD_SEQUENCES if s in value]
+        out += [invalid(f"{path}.path", value, f"must not contain '{s}'") for s in found]
+        ends = [s for s in _BAD_ENDS if value.endswith(s)]
+        out += [invalid(f"{path}.path", value, f"cannot end with '{s}'") for s in ends]
     elif kind == "ImplementationSpecific":
         if value and not value.startswith("/"):
             out.append(invalid(f"{path}.path", value, "must be an absolute path"))
@@ -102,9 +141,9 @@ def _backend(backend: Object, path: str) -> list[FieldError]:
         words = "cannot set both resource and service backends"
         return [invalid(path, "", words)]
     if other is not None:
-        return [required(f"{path}.resource.{f}") for f in ("kind", "name") if not other.get(f)]
+        return checks.typed_reference(other, f"{path}.resource")
     if service is None:
-        return [required(path, "resource or service backend is required")]
+        return [invalid(path, "", "resource or service backend is required")]
     out: list[FieldError] = []
     name, port = service.get("name") or "", service.get("port") or {}
     if not name:
@@ -120,13 +159,4 @@ def _backend(backend: Object, path: str) -> list[FieldError]:
         out += checks.port(number, f"{path}.service.port.number")
     else:
         out.append(required(path, "port name or number is required"))
-    return out
-
-
-def _tls(tls: Object, path: str) -> list[FieldError]:
-    out: list[FieldError] = []
-    for i, host in enumerate(tls.get("hosts") or ()):
-        out += _host(host, f"{path}.hosts[{i}]")
-    if secret := tls.get("secretName"):
-        out += checks.named(names.dns1123_subdomain, f"{path}.secretName", secret)
     return out

@@ -12,9 +12,6 @@ Object = dict[str, Any]
 
 
 class Leases(Strategy):
-    allow_create_on_update = True
-    allow_unconditional_update = False
-
     def validate(self, obj: Object, ctx: Context) -> list[FieldError]:
         spec = obj.get("spec") or {}
         out = checks.positive(spec.get("leaseDurationSeconds"), "spec.leaseDurationSeconds")

@@ -26,10 +26,6 @@ def path_segment(value: str) -> list[str]:
     return names.path_segment_name(value)
 
 
-def _api_service(value: str) -> list[str]:
-    return []  # its own rule ties the name to spec.group and spec.version
-
-
 #: What differs from a DNS-1123 subdomain.
 _NAME_RULES: dict[str, NameRule] = {
     "namespaces": names.dns1123_label,
@@ -40,8 +36,8 @@ _NAME_RULES: dict[str, NameRule] = {
     "clusterrolebindings.rbac.authorization.k8s.io": path_segment,
     "roles.rbac.authorization.k8s.io": path_segment,
     "rolebindings.rbac.authorization.k8s.io": path_segment,
-    "apiservices.apiregistration.k8s.io": _api_service,
-    "ipaddresses.networking.k8s.io": names.ip,
+    "apiservices.apiregistration.k8s.io": path_segment,  # its strategy ties the name to spec.group and spec.version
+    "ipaddresses.networking.k8s.io": names.canonical_ip,
     "certificatesigningrequests.certificates.k8s.io": names.dns1123_subdomain,
 }
 

@@ -235,27 +235,32 @@ def _cluster_ip_update(spec: Object, old: Object) -> list[FieldError]:
     return out
 
 
-def validate_status(obj: Object) -> list[FieldError]:
+def validate_status(obj: Object, old: Object) -> list[FieldError]:
     """status.loadBalancer belongs to load balancers and holds addresses or host names."""
-    out = []
-    balancer = (obj.get("status") or {}).get("loadBalancer") or {}
-    ingress = balancer.get("ingress") or []
+    ingress, before = (((o.get("status") or {}).get("loadBalancer") or {}).get("ingress") or [] for o in (obj, old))
     if ingress and obj.get("spec", {}).get("type") != "LoadBalancer":
         words = "may only be used when `spec.type` is 'LoadBalancer'"
-        out.append(forbidden("status.loadBalancer.ingress", words))
-    return out + load_balancer_ingress(ingress, "status.loadBalancer.ingress")
+        return [forbidden("status.loadBalancer.ingress", words)]
+    return load_balancer_ingress(ingress, "status.loadBalancer.ingress", before)
 
 
-def load_balancer_ingress(ingress: list[Object], path: str) -> list[FieldError]:
-    """The ``ingress`` list of a load balancer's status; Ingress has one of its own."""
+def load_balancer_ingress(
+    ingress: list[Object], path: str, before: list[Object], *, ports: bool = True
+) -> list[FieldError]:
+    """The ``ingress`` list of a load balancer's status; an Ingress has one of its own, without modes (``ports``).
+    Addresses of ``before`` may stay as they are."""
     out = []
+    known = {one.get("ip") for one in before}
     for i, one in enumerate(ingress):
-        if address := one.get("ip"):
+        address, mode = one.get("ip"), one.get("ipMode")
+        if address and address not in known:
             out += checks.ip(address, f"{path}[{i}].ip")
-        if mode := one.get("ipMode"):
-            if not one.get("ip"):
+        if ports and mode is not None:
+            if not address:
                 out.append(forbidden(f"{path}[{i}].ipMode", "may not be specified when `ip` is not set"))
-            out += checks.if_set(mode, ("Proxy", "VIP"), f"{path}[{i}].ipMode")
+            out += checks.known(mode, ("Proxy", "VIP"), f"{path}[{i}].ipMode")
+        elif ports and address:
+            out.append(required(f"{path}[{i}].ipMode", "must be specified when `ip` is set"))
         if host := one.get("hostname"):
             out += checks.named(names.dns1123_subdomain, f"{path}[{i}].hostname", host)
             if not names.ip(host):

@@ -71,7 +71,7 @@ class Services(Strategy):
 
     def validate_update(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
         if ctx.subresource == "status":
-            return service_validation.validate_status(new)
+            return service_validation.validate_status(new, old)
         out = service_validation.validate_update(new["spec"], old["spec"])
         return out + service_validation.validate(new["spec"], self.families)
 
