@@ -8,6 +8,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import kubette
-from kubette.runtime import cgroups, kernel, oci
+from kubette.runtime import cgroups, kernel, oci, records
 from kubette.runtime.images import ImageStore
 from kubette.runtime.interface import (
     Container,
@@ -30,6 +31,7 @@ from kubette.runtime.interface import (
 )
 from kubette.runtime.oci import OciRuntime
 from kubette.runtime.sweep import sweep
+from kubette.runtime.threads import in_thread
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="makes namespaces and mounts")
 CLUSTER = f"kern{os.getpid()}"
@@ -312,3 +314,63 @@ async def test_a_log_that_was_renamed_goes_on_in_a_new_file(node: Node) -> None:
 )  # fmt: skip
 def test_a_stop_signal_is_one_of_the_kernels(name: str, number: int) -> None:
     assert oci._number(name) == number
+
+
+async def test_a_pod_has_a_limit_of_processes(node: Node) -> None:
+    limited = await node.runtime.create_sandbox(SandboxSpec("pod1c", "p", "default", "h", pids_limit=20))
+    script = "for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25; do sleep 1000 & done"
+    identity = await node.run(
+        "sh", "-c", script, change=lambda s: replace(s, sandbox=limited, pod_uid="pod1c")
+    )
+    assert await asyncio.wait_for(node.runtime.wait(identity), 30) != 0
+    assert "fork" in (node.base / "log").read_text().lower()
+    await node.runtime.remove_sandbox("pod1c")
+
+
+def test_no_user_of_the_machine_reaches_what_containers_write(node: Node) -> None:
+    for directory in (node.base / "data", node.base / "run"):
+        assert directory.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_record_that_a_full_disk_refuses_is_saved_later(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    kernel.mount("tmpfs", disk, "tmpfs", 0, "size=64k")
+    try:
+        held = records.Records(disk)
+        (disk / "c1").mkdir()
+        record = records.Record("c1", "pod1", "main", 0, "image", "/log")
+        held.add(record)
+        held.save(record)
+        with pytest.raises(OSError, match="No space"):
+            (disk / "c1/filler").write_bytes(b"x" * (1 << 20))
+        record.exit_code = 3
+        held.save(record)
+        held.save_rest()
+        assert records.Records(disk).require("c1").exit_code == 0
+        (disk / "c1/filler").unlink()
+        held.save_rest()
+        assert records.Records(disk).require("c1").exit_code == 3
+    finally:
+        kernel.unmount(disk)
+
+
+async def test_work_in_a_thread_is_never_left_half_done() -> None:
+    """A cancellation waits for the thread; so what undoes the work comes after it."""
+    began, go, did = threading.Event(), threading.Event(), []
+
+    def work() -> None:
+        began.set()
+        assert go.wait(10)
+        did.append("work")
+
+    task = asyncio.create_task(in_thread(work))
+    await asyncio.to_thread(began.wait, 10)
+    for _ in range(3):
+        task.cancel()
+        await asyncio.sleep(0)
+    assert not task.done()
+    go.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert did == ["work"]

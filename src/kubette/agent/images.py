@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import fnmatch
+import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from kubette.api.meta import Object
 from kubette.runtime.interface import Image, ImageFailure, Images
 
 Emit = Callable[[str, str, str], None]  # type, reason, message
+
+log = logging.getLogger(__name__)
 
 _MAX_ENTRIES = 4096
 
@@ -103,8 +106,14 @@ class ImagePuller:
         if pull is None:
             pull = asyncio.create_task(self._images.pull(reference, auths), name=f"pull-{reference}")
             self._pulls[key] = pull
-            pull.add_done_callback(lambda _: self._pulls.pop(key, None))
-        return await asyncio.shield(pull)  # who gives up (a deleted pod) leaves it to the others
+            pull.add_done_callback(lambda done: self._ended(key, done))
+        return await asyncio.shield(pull)  # a deleted pod gives up, others may still wait
+
+    def _ended(self, key: tuple[str, str], pull: asyncio.Task[Image]) -> None:
+        """The pods that wait report a failure; where all have gone meanwhile, the log does."""
+        self._pulls.pop(key, None)
+        if not pull.cancelled() and (error := pull.exception()) is not None:
+            log.info("pulling image %s: %s", key[0], error)
 
     async def close(self) -> None:
         """Give up what is being pulled."""

@@ -13,7 +13,8 @@ from kubette.api.meta import Object
 from kubette.runtime.interface import Resources
 
 _PERIOD_US = 100_000
-_OOM = {"Guaranteed": -997, "BestEffort": 1000}
+_GUARANTEED, _BEST_EFFORT = -997, 1000  # OOM scores
+_NODE_CRITICAL, _CRITICAL_PRIORITY = "system-node-critical", 2_000_000_000
 
 
 def qos_class(pod: Object) -> str:
@@ -48,13 +49,33 @@ def kernel_resources(pod: Object, container: Object, memory_capacity: int) -> Re
     if _positive(limits.get("cpu")):
         quota = max(1000, quantity.to_milli(str(limits["cpu"])) * _PERIOD_US // 1000)
     memory = quantity.to_int(str(limits["memory"])) if _positive(limits.get("memory")) else None
-    quality = qos_class(pod)
-    score = _OOM.get(quality)
-    if score is None:
-        asked = quantity.to_int(str(requests.get("memory", limits.get("memory", "0"))))
-        score = min(999, max(3, 1000 - 1000 * asked // max(1, memory_capacity)))
-    if (pod.get("spec") or {}).get("priorityClassName") in ("system-node-critical", "system-cluster-critical"):
-        score = -997 if quality != "BestEffort" else score
     return Resources(
-        cpu_shares=shares, cpu_quota_us=quota, cpu_period_us=_PERIOD_US, memory_bytes=memory, oom_score_adj=score
+        cpu_shares=shares, cpu_quota_us=quota, cpu_period_us=_PERIOD_US, memory_bytes=memory,
+        oom_score_adj=oom_score_adj(pod, container, memory_capacity),
     )
+
+
+def oom_score_adj(pod: Object, container: Object, memory_capacity: int) -> int:
+    """How soon the kernel kills the container's processes when memory runs out: the more of the machine's memory a
+    burstable container asks for, the later. A sidecar lives as long as the container that asks for least."""
+    spec = pod.get("spec") or {}
+    if spec.get("priorityClassName") == _NODE_CRITICAL and is_critical(pod):
+        return _GUARANTEED
+    quality = qos_class(pod)
+    if quality != "Burstable":
+        return _GUARANTEED if quality == "Guaranteed" else _BEST_EFFORT
+    share = _requested_memory(container)
+    if container.get("restartPolicy") == "Always" and container in (spec.get("initContainers") or ()):
+        share = max(share, min((_requested_memory(c) for c in spec.get("containers") or ()), default=0))
+    return min(_BEST_EFFORT - 1, max(1000 + _GUARANTEED, 1000 - 1000 * share // max(1, memory_capacity)))
+
+
+def is_critical(pod: Object) -> bool:
+    """Whether the pod is among those that the node ends last and never evicts."""
+    return int((pod.get("spec") or {}).get("priority") or 0) >= _CRITICAL_PRIORITY
+
+
+def _requested_memory(container: Object) -> int:
+    resources = container.get("resources") or {}
+    limits, requests = resources.get("limits") or {}, resources.get("requests") or {}
+    return quantity.to_int(str(requests.get("memory", limits.get("memory", "0"))))

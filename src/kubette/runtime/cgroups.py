@@ -7,6 +7,7 @@ crash left behind.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -72,6 +73,15 @@ def _delegate(group: Path) -> None:
             (group / "cgroup.subtree_control").write_text(f"+{name}")
         except OSError:
             continue  # a controller the parent cannot hand on (processes inside, no permission): do without
+
+
+def limit_processes(h: Hierarchies, path: str, number: int) -> None:
+    """How many processes and threads the group may have, with those below it. Without the pids controller: any."""
+    root = h.unified if h.is_v2 else h.v1.get("pids")
+    if root is None:
+        return
+    with contextlib.suppress(FileNotFoundError):
+        (root / path / "pids.max").write_text(str(number))
 
 
 def enter(h: Hierarchies, path: str, pid: int) -> None:

@@ -42,17 +42,17 @@ class Execs:
 
     async def start(self, bundle: Path, command: Sequence[str], *, tty: bool, stdin: bool) -> ExecStreams:
         """In the container as its own program runs: user, environment, directory, rights."""
-        process: dict[str, Any] = orjson.loads((bundle / "config.json").read_bytes())["process"]
-        process |= {"args": list(command), "terminal": tty}
-        if tty and not any(e.startswith("TERM=") for e in process["env"]):
-            process["env"].append("TERM=xterm")
         stem = self._layout.execs / secrets.token_hex(32)
         pid_file, process_file = stem.with_suffix(".pid"), stem.with_suffix(".json")
-        process_file.write_bytes(orjson.dumps(process))
         argv = [self._oci.program, self._oci.root_option, "exec", "--pid-file", str(pid_file)]
         argv += ["--tty"] if tty else []
         argv += ["--process", str(process_file), bundle.name]
         try:
+            process: dict[str, Any] = orjson.loads((bundle / "config.json").read_bytes())["process"]
+            process |= {"args": list(command), "terminal": tty}
+            if tty and not any(e.startswith("TERM=") for e in process["env"]):
+                process["env"].append("TERM=xterm")
+            process_file.write_bytes(orjson.dumps(process))
             return await ExecStreams.start(argv, pid_file, process_file, tty=tty, stdin=stdin)
         except OSError as e:
             process_file.unlink(missing_ok=True)

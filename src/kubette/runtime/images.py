@@ -12,7 +12,7 @@ import contextlib
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -101,6 +101,10 @@ class ImageStore:
 
     async def remove(self, reference: str) -> None:
         """Drop a reference, and the image with its last one. A pinned image is unpinned."""
+        with _disk_failures():
+            await self._remove(reference)
+
+    async def _remove(self, reference: str) -> None:
         image = self.find(reference)
         if image is None:
             raise ImageFailure(f'image "{reference}" not found', "ImageNotFound")
@@ -131,6 +135,10 @@ class ImageStore:
 
     async def load(self, file: Path) -> Sequence[Image]:
         """The images of a docker-archive or OCI archive (also compressed), or of an OCI layout's directory."""
+        with _disk_failures():
+            return await self._load(file)
+
+    async def _load(self, file: Path) -> Sequence[Image]:
         out = []
         async with self._work() as scratch:
             plain = await asyncio.to_thread(archives.plain, file, scratch)
@@ -149,11 +157,12 @@ class ImageStore:
             return pinned
         failures: list[str] = []
         for auth in auths or [{}]:
-            async with self._work() as work:
-                try:
-                    return await self._pull(ref, _auth_options(work / "auth.json", ref.registry, auth))
-                except ImageFailure as e:
-                    failures.append(str(e))
+            try:
+                with _disk_failures():
+                    async with self._work() as work:
+                        return await self._pull(ref, _auth_options(work / "auth.json", ref.registry, auth))
+            except ImageFailure as e:
+                failures.append(str(e))
         words = f'failed to pull and unpack image "{ref}": failed to resolve reference "{ref}": '
         raise ImageFailure(words + _worded(ref, failures[0]))
 
@@ -222,7 +231,10 @@ class ImageStore:
         except FileNotFoundError:
             return {"images": {}, "unpinned": []}
         if self._cache is None or self._cache[0] != stamp:
-            self._cache = stamp, orjson.loads(self._index_file.read_bytes())
+            try:
+                self._cache = stamp, orjson.loads(self._index_file.read_bytes())
+            except ValueError as e:
+                raise ImageFailure(f"{self._index_file} is damaged ({e}); delete it and load the images again") from e
         return self._cache[1]
 
     def _change(self, change: Callable[[dict[str, Any]], T]) -> T:
@@ -233,6 +245,15 @@ class ImageStore:
             records.write_json(self._index_file, index)
             self._cache = None
             return out
+
+
+@contextlib.contextmanager
+def _disk_failures() -> Iterator[None]:
+    """A full disk, or a program that cannot be started, is a failure of this image only."""
+    try:
+        yield
+    except OSError as e:
+        raise ImageFailure(f"image store: {e.strerror or e}") from e
 
 
 def _from_row(row: Mapping[str, Any]) -> Image:

@@ -34,7 +34,7 @@ class ImageFailure(Exception):
 @dataclass(frozen=True, slots=True)
 class SandboxSpec:
     """A pod's shared namespaces. ``host_*`` True means: the node's own (for network: the node's netns);
-    ``share_pid``: its containers see each other's processes."""
+    ``share_pid``: its containers see each other's processes; ``pids_limit``: of processes and threads in the pod."""
 
     pod_uid: str
     pod_name: str
@@ -45,6 +45,7 @@ class SandboxSpec:
     host_pid: bool = False
     share_pid: bool = False
     sysctls: Mapping[str, str] = field(default_factory=dict)
+    pids_limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,10 @@ class Layout:
         return self.run_dir / "oci"
 
     def make(self) -> None:
+        """Make the directories. No user of the machine gets below them: containers' files may be setuid programs."""
+        for top in (self.data_dir, self.run_dir):
+            top.mkdir(parents=True, exist_ok=True)
+            top.chmod(0o700)
         for directory in (self.containers, self.exits, self.sandboxes, self.execs, self.oci_root):
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
 

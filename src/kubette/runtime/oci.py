@@ -8,14 +8,13 @@ this object only caches it, and says in which order a container's parts are made
 
 from __future__ import annotations
 
-import asyncio
-import shutil
 import signal
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
 from kubette.runtime import cgroups, kernel, ocicommand, pause, rootfs
+from kubette.runtime.beneath import Usage
 from kubette.runtime.bundles import Bundles
 from kubette.runtime.execs import Execs
 from kubette.runtime.exits import Exits
@@ -24,6 +23,7 @@ from kubette.runtime.interface import (
     Container,
     ContainerSpec,
     ExecResult,
+    ImageFailure,
     RuntimeFailure,
     Sandbox,
     SandboxSpec,
@@ -34,6 +34,7 @@ from kubette.runtime.processes import Processes
 from kubette.runtime.records import Record, Records
 from kubette.runtime.sandboxes import Sandboxes
 from kubette.runtime.streams import AttachStreams, control
+from kubette.runtime.threads import in_thread
 
 _KILL_SECONDS = 5.0
 
@@ -63,14 +64,14 @@ class OciRuntime:
 
     async def create_sandbox(self, spec: SandboxSpec) -> Sandbox:
         self._exits.watch()
-        return self._sandboxes.create(spec)
+        return await in_thread(self._sandboxes.create, spec)
 
     async def remove_sandbox(self, pod_uid: str) -> None:
         self._exits.watch()
         for record in self._records.of_pod(pod_uid):
             await self.stop(record.id, 0)
             await self.remove(record.id)
-        await self._sandboxes.remove(pod_uid)
+        await in_thread(self._sandboxes.remove, pod_uid)
 
     async def sandboxes(self) -> Sequence[Sandbox]:
         return self._sandboxes.all()
@@ -80,10 +81,13 @@ class OciRuntime:
     async def create(self, spec: ContainerSpec) -> str:
         """Prepare root, bundle and record. Like containerd's, nothing runs (or fails to) before ``start``."""
         self._exits.watch()
-        image = self._images.get(spec.image)
+        try:
+            image = self._images.get(spec.image)
+        except ImageFailure as e:
+            raise RuntimeFailure(str(e), "CreateContainerError") from e
         if image is None:
             raise RuntimeFailure(f'image "{spec.image}" not found', "CreateContainerError")
-        record = self._bundles.make(spec, image, await self._pid_namespace(spec))
+        record = await in_thread(self._bundles.make, spec, image, await self._pid_namespace(spec))
         self._records.add(record)
         return record.id
 
@@ -113,11 +117,12 @@ class OciRuntime:
             return
         try:
             await self._processes.start(record)
-        except RuntimeFailure as e:
+        except (RuntimeFailure, OSError) as e:
             await self._processes.discard(record)
-            record.reason, record.message, record.exit_code = "StartError", str(e), 128
+            failure = e if isinstance(e, RuntimeFailure) else RuntimeFailure(f"failed to start container: {e}")
+            record.reason, record.message, record.exit_code = "StartError", str(failure), 128
             self._exits.finish(record, time.time())
-            raise
+            raise failure from e
         if record.state == "created":  # a program that ended at once may have been seen before this
             record.state, record.started_at = "running", time.time()
             self._records.save(record)
@@ -158,12 +163,12 @@ class OciRuntime:
         await self._processes.discard(record)
         directory = self._records.directory(container_id)
         self._records.forget(container_id)
-        rootfs.unmount(directory)
         self._exits.forget(container_id)
-        await asyncio.to_thread(shutil.rmtree, directory, True)
+        await in_thread(rootfs.discard, directory)
 
     async def containers(self) -> Sequence[Container]:
         self._exits.watch()
+        self._records.save_rest()
         for record in self._records.all():
             self._exits.refresh(record)
         return [r.container() for r in self._records.all() if r.name != pause.NAME]
@@ -195,6 +200,10 @@ class OciRuntime:
         record = self._records.require(container_id)
         cgroup = self._layout.container_cgroup(record.pod_uid, container_id)
         return cgroups.stats(self._layout.hierarchies, cgroup)
+
+    async def disk_usage(self, container_id: str) -> Usage:
+        """What the container has written to its root. UnsafePath where it cannot be measured."""
+        return await in_thread(rootfs.usage, self._records.directory(container_id))
 
     # --- exec and attach -----------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ One directory a container: ``record.json`` here, and the OCI bundle (config.json
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,6 +15,8 @@ import orjson
 
 from kubette.runtime import rootfs
 from kubette.runtime.interface import Container, ContainerState, RuntimeFailure
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -73,6 +76,7 @@ class Records:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._records: dict[str, Record] = {}
+        self._unsaved: set[str] = set()
         for directory in root.iterdir():
             if record := load(directory):
                 self._records[record.id] = record
@@ -104,11 +108,24 @@ class Records:
         self._records[record.id] = record
 
     def save(self, record: Record) -> None:
-        save(self.directory(record.id), record)
+        """Write a record down. When the disk is full it is kept in memory, for ``save_rest``."""
+        try:
+            save(self.directory(record.id), record)
+            self._unsaved.discard(record.id)
+        except OSError as error:
+            if record.id not in self._unsaved:
+                log.warning("container %s: its record is not saved: %s", record.id, error)
+            self._unsaved.add(record.id)
+
+    def save_rest(self) -> None:
+        """Try again to write down what could not be saved."""
+        for record in [self._records[i] for i in self._unsaved if i in self._records]:
+            self.save(record)
 
     def forget(self, container_id: str) -> None:
-        """On disk too; what is left of the directory is then nobody's, and the next agent's to discard."""
+        """Delete the record. The next agent discards the directory if this one does not."""
         self._records.pop(container_id, None)
+        self._unsaved.discard(container_id)
         (self.directory(container_id) / "record.json").unlink(missing_ok=True)
 
 

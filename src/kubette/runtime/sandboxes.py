@@ -5,15 +5,14 @@ A directory each, and truth is in it: a sandbox whose tmpfs is not mounted any m
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import os
-import shutil
 import time
 from pathlib import Path
 
 import orjson
 
-from kubette.runtime import cgroups, kernel, records
+from kubette.runtime import beneath, cgroups, kernel, records
 from kubette.runtime.interface import RuntimeFailure, Sandbox, SandboxSpec
 from kubette.runtime.layout import Layout
 
@@ -40,7 +39,7 @@ class Sandboxes:
             return os.uname().nodename
 
     def create(self, spec: SandboxSpec) -> Sandbox:
-        """The sandbox of that pod, made if there is none. RuntimeFailure when the kernel refuses."""
+        """The sandbox of that pod, made if there is none. RuntimeFailure when the kernel refuses. Blocks."""
         directory = self.directory(spec.pod_uid)
         if existing := _load(directory):
             return existing
@@ -59,7 +58,10 @@ class Sandboxes:
                 "shm", shm, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC,
                 f"mode=1777,size={_SHM_SIZE}",
             )  # fmt: skip
-            cgroups.create(self._layout.hierarchies, self._layout.conmon_cgroup(spec.pod_uid))
+            h, cgroup = self._layout.hierarchies, self._layout.pod_cgroup(spec.pod_uid)
+            cgroups.create(h, self._layout.conmon_cgroup(spec.pod_uid))
+            if spec.pids_limit is not None:
+                cgroups.limit_processes(h, cgroup, spec.pids_limit)
             (directory / "hostname").write_text(spec.hostname)
             records.write_json(
                 directory / "sandbox.json",
@@ -78,11 +80,10 @@ class Sandboxes:
         assert sandbox is not None
         return sandbox
 
-    async def remove(self, pod_uid: str) -> None:
-        """And whatever still runs in its cgroup."""
+    def remove(self, pod_uid: str) -> None:
+        """Remove the sandbox, and kill whatever still runs in its cgroup. Blocks."""
         h, cgroup = self._layout.hierarchies, self._layout.pod_cgroup(pod_uid)
-        if cgroups.processes(h, cgroup):
-            await asyncio.to_thread(cgroups.kill, h, cgroup)
+        cgroups.kill(h, cgroup)
         cgroups.remove(h, cgroup)
         _discard(self.directory(pod_uid))
 
@@ -115,4 +116,5 @@ def _discard(directory: Path) -> None:
     for name in ("net", "ipc", "uts", "shm"):
         if (directory / name).exists():
             kernel.unmount(directory / name)
-    shutil.rmtree(directory, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        beneath.remove_tree(directory)

@@ -10,10 +10,12 @@ import asyncio
 import contextlib
 import fcntl
 import os
-import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+
+from kubette.runtime import beneath
+from kubette.runtime.threads import in_thread
 
 _POLL_SECONDS = 0.05
 
@@ -56,11 +58,17 @@ async def work_in(directory: Path, lock: Path) -> AsyncIterator[Path]:
         fcntl.flock(fd, fcntl.LOCK_EX)
     try:
         for old in abandoned:
-            await asyncio.to_thread(shutil.rmtree, old, True)
+            await in_thread(_remove, old)
         yield made
     finally:
-        await asyncio.to_thread(shutil.rmtree, made, True)
+        await in_thread(_remove, made)
         os.close(fd)
+
+
+def _remove(directory: Path) -> None:
+    """What cannot be deleted stays for the next one that comes to work."""
+    with contextlib.suppress(OSError):
+        beneath.remove_tree(directory)
 
 
 def _abandoned(directory: Path) -> list[Path]:
