@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from kubette.agent.shared import Shared
+from kubette.agent.status import timestamp
 from kubette.api import meta
 from kubette.api.meta import Object
 from kubette.runtime.interface import ContainerState, RuntimeFailure
@@ -34,7 +35,7 @@ async def summary(shared: Shared, workers: Iterable[PodWorker]) -> Object:
                 "usageBytes": one.get("memory_bytes", 0),
                 "workingSetBytes": one.get("memory_working_set_bytes", 0),
             }
-            found.append({"name": name, "startTime": now, "cpu": cpu, "memory": memory})
+            found.append({"name": name, "startTime": timestamp(current.started_at), "cpu": cpu, "memory": memory})
         ref = {"name": meta.name(worker.pod), "namespace": meta.namespace(worker.pod), "uid": worker.uid}
         pods.append({"podRef": ref, "containers": found})
     return {"node": {"nodeName": shared.config.node_name}, "pods": pods}

@@ -33,7 +33,8 @@ class Bundles:
         self._min_oom = specs.own_oom_score_adj()
 
     def make(self, spec: ContainerSpec, image: Image, pidns: Path | None) -> Record:
-        """The record of a new container. ``pidns``: the PID namespace that it joins; None: one of its own."""
+        """The record of a new container. ``pidns``: the PID namespace that it joins; None: one of its own.
+        Blocks, for long where a local image must be built first."""
         directory = self._layout.containers / secrets.token_hex(32)
         directory.mkdir(mode=0o700)
         try:

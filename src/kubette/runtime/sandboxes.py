@@ -1,6 +1,6 @@
 """Pod sandboxes: pinned namespaces, a tmpfs for /dev/shm and a cgroup. Nothing runs for one.
 
-A directory each, and truth is in it: a sandbox whose tmpfs is not mounted any more is none.
+Each is a directory, and truth is in it: where the tmpfs is not mounted any more, there is no sandbox.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ async def setup(context: Context, volume: Obj) -> VolumeAt:
     name = volume["persistentVolumeClaim"]["claimName"]
     spec = await context.objects.claim_source(meta.namespace(context.pod), name)
     if source := spec.get("hostPath"):
-        return hostpath.at(Path(source["path"]), source.get("type") or "")
+        return await asyncio.to_thread(hostpath.at, Path(source["path"]), source.get("type") or "")
     if source := spec.get("local"):
-        return hostpath.at(Path(source["path"]), "Directory")
+        return await asyncio.to_thread(hostpath.at, Path(source["path"]), "Directory")
     raise VolumeError(f'the volume of claim "{name}" is of a kind that this node cannot mount')

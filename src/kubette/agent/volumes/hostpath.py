@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import stat
 from pathlib import Path
@@ -23,7 +24,7 @@ _TYPES = {
 
 
 async def setup(context: Context, volume: Obj) -> VolumeAt:
-    return at(Path(volume["hostPath"]["path"]), volume["hostPath"].get("type") or "")
+    return await asyncio.to_thread(at, Path(volume["hostPath"]["path"]), volume["hostPath"].get("type") or "")
 
 
 def at(path: Path, kind: str) -> VolumeAt:
