@@ -56,6 +56,19 @@ GOOD: dict[str, Object] = {
     "networkpolicies.networking.k8s.io": {"spec": {"podSelector": {}, "ingress": [{"from": [{"ipBlock": {"cidr": "10.0.0.0/8"}}], "ports": [{"port": 80}]}]}},
     "ipaddresses.networking.k8s.io": {"metadata": {"name": "10.0.0.1"}, "spec": {"parentRef": {"resource": "services", "name": "s", "namespace": "n"}}},
     "servicecidrs.networking.k8s.io": {"spec": {"cidrs": ["10.0.0.0/16"]}},
+    "services": {"spec": {"ports": [{"port": 80}]}},
+    "endpoints": {"subsets": [{"addresses": [{"ip": "10.0.0.1"}], "ports": [{"port": 80}]}]},
+    "endpointslices.discovery.k8s.io": {"addressType": "IPv4", "endpoints": [{"addresses": ["10.0.0.1"]}], "ports": [{"name": "p", "port": 80}]},
+    "configmaps": {"data": {"k": "v"}},
+    "secrets": {"data": {"k": "dg=="}},
+    "namespaces": {"metadata": {"name": "ns"}},
+    "nodes": {"spec": {}},
+    "events": {"metadata": {"name": "e", "namespace": "default"}, "involvedObject": {"kind": "Pod", "namespace": "default"}},
+    "events.events.k8s.io": {"metadata": {"name": "e", "namespace": "default"}, "eventTime": "2030-01-01T00:00:00.000000Z", "type": "Normal", "reason": "R", "action": "A", "reportingController": "c", "reportingInstance": "i", "regarding": {"namespace": "default"}},
+    "leases.coordination.k8s.io": {"spec": {"leaseDurationSeconds": 1}},
+    "roles.rbac.authorization.k8s.io": {"rules": [{"verbs": ["get"], "apiGroups": [""], "resources": ["pods"]}]},
+    "clusterrolebindings.rbac.authorization.k8s.io": {"roleRef": {"kind": "ClusterRole", "name": "r"}, "subjects": [{"kind": "User", "name": "u"}]},
+    "priorityclasses.scheduling.k8s.io": {"value": 1},
 }
 
 #: kind → (changes, the error).
@@ -287,6 +300,94 @@ REFUSED: dict[str, list[tuple[Object, str]]] = {
         ({"spec.cidrs[0]": "10.0.0.1/16"}, "spec.cidrs[0]: Invalid value: \"10.0.0.1/16\": must not have bits set beyond the prefix length"),
         ({"spec.cidrs": ["10.0.0.0/16", "10.1.0.0/16"]}, "may specify no more than one IP for each IP family"),
     ],
+    "services": [
+        ({"spec.ports": []}, "spec.ports: Required value"),
+        ({"spec.type": "Odd"}, 'spec.type: Unsupported value: "Odd"'),
+        ({"spec.ports[0].appProtocol": ""}, "spec.ports[0].appProtocol: Invalid value"),
+        ({"spec.ports[0].protocol": "ICMP"}, 'spec.ports[0].protocol: Unsupported value: "ICMP"'),
+        ({"spec.ports": [{"port": 80}, {"port": 80}]}, "spec.ports[1].name: Required value"),
+        ({"spec.trafficDistribution": ""}, 'spec.trafficDistribution: Unsupported value: ""'),
+        ({"spec.internalTrafficPolicy": "Odd"}, 'spec.internalTrafficPolicy: Unsupported value: "Odd"'),
+        ({"spec.externalIPs": ["127.0.0.1"]}, "may not be in the loopback range (127.0.0.0/8, ::1/128)"),
+        ({"spec.externalIPs": ["010.0.0.1"]}, "spec.externalIPs[0]: Invalid value: \"010.0.0.1\": must not have leading 0s"),
+        ({"spec.loadBalancerSourceRanges": ["10.0.0.0/8"]}, "spec.LoadBalancerSourceRanges: Forbidden: may only be used when `type` is 'LoadBalancer'"),
+        ({"spec.type": "LoadBalancer", "spec.loadBalancerSourceRanges": ["10.0.0.1/8"]}, "must not have bits set beyond the prefix length"),
+        ({"spec.type": "LoadBalancer", "metadata.annotations": {"service.beta.kubernetes.io/load-balancer-source-ranges": "x"}}, "metadata.annotations[service.beta.kubernetes.io/load-balancer-source-ranges]: Invalid value"),
+        ({"metadata.annotations": {"service.kubernetes.io/topology-aware-hints": "a", "service.kubernetes.io/topology-mode": "b"}}, "must match annotations[service.kubernetes.io/topology-aware-hints] when both are specified"),
+        ({"spec.loadBalancerClass": "a"}, "spec.loadBalancerClass: Forbidden: may only be used when `type` is 'LoadBalancer'"),
+        ({"spec.type": "NodePort", "spec.clusterIP": "None"}, "may not be set to 'None' for NodePort services"),
+        ({"spec.sessionAffinity": "ClientIP", "spec.sessionAffinityConfig": {"clientIP": {"timeoutSeconds": 90000}}}, "must be greater than 0 and less than 86400"),
+        ({"spec.type": "ExternalName"}, "spec.externalName: Required value"),
+    ],
+    "endpoints": [
+        ({"subsets[0].addresses": []}, "subsets[0]: Required value: must specify `addresses` or `notReadyAddresses`"),
+        ({"subsets[0].addresses[0].ip": "x"}, 'subsets[0].addresses[0].ip: Invalid value: "x": must be a valid IP address'),
+        ({"subsets[0].addresses[0].ip": "169.254.1.1"}, "may not be in the link-local range"),
+        ({"subsets[0].ports[0].port": 0}, "subsets[0].ports[0].port: Invalid value: 0"),
+    ],
+    "endpointslices.discovery.k8s.io": [
+        ({"addressType": "Odd"}, 'addressType: Unsupported value: "Odd"'),
+        ({"endpoints[0].addresses": ["fd00::1"]}, 'endpoints[0].addresses: Invalid value: "fd00::1": must be an IPv4 address'),
+        ({"addressType": "IPv6", "endpoints[0].addresses": ["FD00::1"]}, 'must be in canonical form ("fd00::1")'),
+        ({"addressType": "FQDN", "endpoints[0].addresses": ["short"]}, "should be a domain with at least two segments separated by dots"),
+        ({"endpoints[0].hints": {"forZones": [{"name": "a"}, {"name": "a"}]}}, 'endpoints[0].hints.forZones[1].name: Duplicate value: "a"'),
+        ({"endpoints[0].hints": {"forNodes": [{"name": "A B"}]}}, "endpoints[0].hints.forNodes[0].name: Invalid value"),
+        ({"ports": [{"name": "p"}, {"name": "p"}]}, 'ports[1].name: Duplicate value: "p"'),
+    ],
+    "configmaps": [
+        ({"data": {"a b": "x"}}, "data[a b]: Invalid value"),
+        ({"binaryData": {"k": "dg=="}}, 'data[k]: Invalid value: "k": duplicate of key present in binaryData'),
+        ({"data": {"k": "x" * (1 << 20), "l": "y"}}, "Too long: may not be more than 1048576 bytes"),
+    ],
+    "secrets": [
+        ({"type": "kubernetes.io/dockerconfigjson", "data": {".dockerconfigjson": "W10="}}, "json: cannot unmarshal array into Go value of type map[string]interface {}"),
+        ({"type": "kubernetes.io/dockercfg", "data": {".dockercfg": "eyI="}}, "<secret contents redacted>"),
+        ({"type": "kubernetes.io/ssh-auth", "data": {"ssh-privatekey": ""}}, "data[ssh-privatekey]: Required value"),
+        ({"type": "kubernetes.io/basic-auth"}, "data[username]: Required value"),
+        ({"type": "kubernetes.io/tls"}, "data[tls.crt]: Required value"),
+        ({"type": "kubernetes.io/service-account-token"}, "metadata.annotations[kubernetes.io/service-account.name]: Required value"),
+    ],
+    "namespaces": [
+        ({"metadata.name": "a.b"}, "must not contain dots"),
+        ({"metadata.labels": {"pod-security.kubernetes.io/enforce": "strict"}}, 'metadata.labels[pod-security.kubernetes.io/enforce]: Invalid value: "strict": must be one of privileged, baseline, restricted'),
+        ({"metadata.labels": {"pod-security.kubernetes.io/warn-version": "1.2"}}, 'must be "latest" or "v1.x"'),
+        ({"spec.finalizers": ["odd"]}, 'spec.finalizers: Invalid value: "odd": name is neither a standard finalizer name nor is it fully qualified'),
+    ],
+    "nodes": [
+        ({"spec.taints": [{"key": "a", "effect": "Odd"}]}, 'metadata.taints[0].effect: Unsupported value: "Odd"'),
+        ({"spec.taints": [{"key": "a", "effect": "NoSchedule"}] * 2}, "taints must be unique by key and effect pair"),
+        ({"spec.podCIDRs": ["10.0.0.0/24", "10.0.1.0/24"]}, "may specify no more than one CIDR for each IP family"),
+        ({"status.capacity": {"pods": "1500m"}}, 'status.capacity.pods: Invalid value: "1500m": must be an integer'),
+        ({"status.declaredFeatures": ["B", "A"]}, "list must be sorted alphabetically"),
+    ],
+    "events": [
+        ({"involvedObject.namespace": "other"}, "does not match event.namespace"),
+        ({"eventTime": "2030-01-01T00:00:00.000000Z"}, "reportingComponent: Required value"),
+    ],
+    "events.events.k8s.io": [
+        ({"type": "Odd"}, "has invalid value: Odd"),
+        ({"reportingController": ""}, "reportingController: Required value"),
+        ({"series": {"count": 1, "lastObservedTime": "2030-01-01T00:00:00.000000Z"}}, "should be at least 2"),
+        ({"deprecatedCount": 1}, "needs to be unset"),
+    ],
+    "leases.coordination.k8s.io": [({"spec.leaseDurationSeconds": 0}, "must be greater than 0")],
+    "roles.rbac.authorization.k8s.io": [
+        ({"rules[0].verbs": []}, "rules[0].verbs: Required value: verbs must contain at least one value"),
+        ({"rules[0].resources": []}, "resource rules must supply at least one resource"),
+        ({"rules[0].nonResourceURLs": ["/x"]}, "namespaced rules cannot apply to non-resource URLs"),
+        ({"metadata.name": "a/b"}, "may not contain '/'"),
+    ],
+    "clusterrolebindings.rbac.authorization.k8s.io": [
+        ({"roleRef.kind": "Role"}, 'roleRef.kind: Unsupported value: "Role": supported values: "ClusterRole"'),
+        ({"roleRef.name": ""}, "roleRef.name: Required value"),
+        ({"subjects[0].kind": "Odd"}, 'subjects[0].kind: Unsupported value: "Odd"'),
+        ({"subjects[0]": {"kind": "ServiceAccount", "name": "s"}}, "subjects[0].namespace: Required value"),
+    ],
+    "priorityclasses.scheduling.k8s.io": [
+        ({"metadata.name": "system-odd"}, "error: system-odd is not a known system priority class"),
+        ({"value": 2000000000}, "maximum allowed value of a user defined priority is 1000000000"),
+        ({"preemptionPolicy": "Odd"}, 'preemptionPolicy: Unsupported value: "Odd"'),
+    ],
 }  # fmt: skip
 
 #: kind → changes that upstream accepts although they look wrong.
@@ -301,6 +402,12 @@ ACCEPTED: dict[str, list[Object]] = {
     "ingresses.networking.k8s.io": [{"spec.rules[0].http": None}, {"spec.rules[0].http.paths[0]": {"pathType": "ImplementationSpecific", "backend": _BACKEND}}],
     "networkpolicies.networking.k8s.io": [{"spec": {}}, {"spec.policyTypes": ["Ingress", "Ingress"]}],
     "servicecidrs.networking.k8s.io": [{"spec.cidrs": ["10.0.0.0/16", "fd00::/108"]}],
+    "services": [{"metadata.name": "1-digit"}, {"spec.ports[0].targetPort": "http"}, {"spec.clusterIP": "None", "spec.ports": []}, {"spec.type": "LoadBalancer", "spec.loadBalancerSourceRanges": [" 10.0.0.0/8 "]}, {"spec.type": "LoadBalancer", "spec.ports[0].port": 10250}],
+    "endpointslices.discovery.k8s.io": [{"ports[0].port": 0}, {"endpoints": [], "ports": []}],
+    "secrets": [{"type": "kubernetes.io/dockercfg", "data": {".dockercfg": "bnVsbA=="}}, {"type": "own", "data": None}],
+    "namespaces": [{"metadata.labels": {"pod-security.kubernetes.io/enforce": "baseline", "pod-security.kubernetes.io/enforce-version": "v1.30"}}],
+    "nodes": [{"status.capacity": {"odd": "1"}}],
+    "priorityclasses.scheduling.k8s.io": [{"value": -2000000000}],
 }  # fmt: skip
 
 
@@ -347,3 +454,29 @@ def test_every_kind_that_is_kept_has_rules() -> None:
     """A kind without a strategy of its own accepts anything."""
     kept = [k for k in all_kinds() if actors.stored(k) and k.group not in ("resource.k8s.io", "apiextensions.k8s.io")]
     assert [k.kind for k in kept if type(registry.strategy_for(k)) is Strategy] == []
+
+
+#: kind → changes and what the server warns of.
+WARNED: list[tuple[str, Object, list[str]]] = [
+    ("services", {"spec.clusterIP": "None", "spec.sessionAffinity": "ClientIP"}, ["spec.SessionAffinity is ignored for headless services"]),
+    ("services", {"spec.externalIPs": ["10.0.0.1"]}, ["spec.externalIPs is deprecated and may no longer be implemented in some clusters"]),
+    ("services", {"spec.externalName": "a.b"}, ['spec.externalName is ignored when spec.type is not "ExternalName"']),
+    ("services", {"spec.trafficDistribution": "PreferClose"}, ['spec.trafficDistribution: "PreferClose" is deprecated; use "PreferSameZone"']),
+    ("ingresses.networking.k8s.io", {"metadata.annotations": {"kubernetes.io/ingress.class": "x"}}, ["annotation \"kubernetes.io/ingress.class\" is deprecated, please use 'spec.ingressClassName' instead"]),
+    ("persistentvolumes", {"spec.persistentVolumeReclaimPolicy": "Recycle"}, ["spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. Instead, the recommended approach is to use dynamic provisioning."]),
+    ("persistentvolumeclaims", {"spec.resources.requests.storage": "1500m"}, ['spec.resources.requests[storage]: fractional byte value "1500m" is invalid, must be an integer']),
+    ("storageclasses.storage.k8s.io", {"allowedTopologies": [{"matchLabelExpressions": [{"key": "beta.kubernetes.io/os", "values": ["linux"]}]}]}, ['allowedTopologies[0].matchLabelExpressions[0].key: deprecated since v1.14; use "kubernetes.io/os" instead']),
+    ("csidrivers.storage.k8s.io", {"spec.tokenRequests": [{"audience": "a"}]}, ["spec.serviceAccountTokenInSecrets is unset; if supported by this CSI driver, set to true to prevent possible logging of tokens in volume attributes"]),
+    ("runtimeclasses.node.k8s.io", {"scheduling": {"nodeSelector": {"beta.kubernetes.io/os": "linux"}}}, ['scheduling.nodeSelector: deprecated since v1.14; use "kubernetes.io/os" instead']),
+    ("resourcequotas", {"spec.hard": {"cpu": "2", "limits.cpu": "1"}}, ["ResourceQuota cpu (2) should be less than limits.cpu (1)"]),
+    ("endpointslices.discovery.k8s.io", {"addressType": "FQDN", "endpoints[0].addresses": ["a.b"]}, ["spec.addressType: FQDN endpoints are deprecated"]),
+    ("secrets", {"type": "kubernetes.io/tls", "data": {"tls.crt": "", "tls.key": ""}}, ["tls: failed to find any PEM data in certificate input"]),
+    ("nodes", {"spec.externalID": "x"}, ["spec.externalID: this field is deprecated, and is unused by Kubernetes"]),
+    ("validatingwebhookconfigurations.admissionregistration.k8s.io", {"metadata.name": "a.static.k8s.io"}, ['metadata.name: names ending with ".static.k8s.io" are reserved for static manifest-based configurations and cannot be managed via the API']),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "changes", "warnings"), WARNED)
+def test_warned(world: Any, kind: str, changes: Object, warnings: list[str]) -> None:
+    world.create(kind, changed(kind, changes))
+    assert world.warnings == warnings

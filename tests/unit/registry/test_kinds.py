@@ -224,7 +224,7 @@ def test_a_nodes_identity_stays(world):
     for change, says in (
         ({"podCIDR": "10.42.9.0/24"}, 'may not change podCIDR except from "" to valid'),
         ({"providerID": "c://d"}, 'may not change providerID except from "" to valid'),
-        ({"externalID": "e"}, "node updates may only change labels, taints, or capacity"),
+        ({"externalID": "e"}, "spec.externalID: Forbidden: may not be updated"),
     ):
         with pytest.raises(Invalid, match=says):
             world.update("nodes", {**node, "spec": {**node["spec"], **change}})

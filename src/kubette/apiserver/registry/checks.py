@@ -133,7 +133,7 @@ def non_special_ip(value: str, path: str) -> list[FieldError]:
     try:
         address = ipaddress.ip_address(value)
     except ValueError:
-        return [invalid(path, value, names.ip("x")[0])]
+        return [invalid(path, value, "must be a valid IP address")]
     out = []
     if address.is_unspecified:
         out.append(invalid(path, value, f"may not be unspecified ({value})"))

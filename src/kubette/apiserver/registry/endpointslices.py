@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from kubette.api import names
-from kubette.api.errors import FieldError, duplicate, invalid, too_many
-from kubette.apiserver.registry import checks
+from kubette.api.errors import FieldError, duplicate, invalid, required, too_many
+from kubette.apiserver.registry import addresses, checks
 from kubette.apiserver.registry.base import Context, Strategy, bump_generation
 from kubette.apiserver.registry.objectmeta import qualified_name_errors
 
 Object = dict[str, Any]
 _TYPES = ("FQDN", "IPv4", "IPv6")
-_MAX_ENDPOINTS, _MAX_PORTS, _MAX_ADDRESSES, _MAX_ZONES = 1000, 20000, 100, 8
+_MAX_ENDPOINTS, _MAX_PORTS, _MAX_ADDRESSES, _MAX_HINTS = 1000, 20000, 100, 8
+_MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
+_CONTROLLERS = ("endpointslice-controller.k8s.io", "endpointslicemirroring-controller.k8s.io")
+_HINTS = {"forZones": names.label_value, "forNodes": names.dns1123_subdomain}
 
 
 class EndpointSlices(Strategy):
@@ -36,18 +40,33 @@ class EndpointSlices(Strategy):
             new["metadata"]["generation"] += 1
 
     def validate(self, obj: Object, ctx: Context) -> list[FieldError]:
-        kind = obj.get("addressType") or ""
-        out = checks.one_of(kind, _TYPES, "addressType")
-        endpoints, ports = obj.get("endpoints") or [], obj.get("ports") or []
-        if len(endpoints) > _MAX_ENDPOINTS:
-            return [*out, too_many("endpoints", len(endpoints), _MAX_ENDPOINTS)]
-        for i, endpoint in enumerate(endpoints):
-            out += _endpoint(endpoint, kind, f"endpoints[{i}]")
-        return out + _ports(ports)
+        out = checks.one_of(obj.get("addressType"), _TYPES, "addressType")
+        return out + _ports(obj.get("ports") or []) + _endpoints(obj)
 
     def validate_update(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
-        now, before = new.get("addressType"), old.get("addressType")
-        return self.validate(new, ctx) + checks.immutable(now, before, "addressType")
+        """Endpoints that stay are not looked at: an older server accepted more."""
+        out = checks.one_of(new.get("addressType"), _TYPES, "addressType") + _ports(new.get("ports") or [])
+        out += [] if new.get("endpoints") == old.get("endpoints") else _endpoints(new)
+        return out + checks.immutable(new.get("addressType"), old.get("addressType"), "addressType")
+
+    def warnings_on_create(self, obj: Object, ctx: Context) -> Iterable[str]:
+        if obj.get("addressType") == "FQDN":
+            yield "spec.addressType: FQDN endpoints are deprecated"
+        yield from self.warnings_on_update(obj, obj, ctx)
+
+    def warnings_on_update(self, new: Object, old: Object, ctx: Context) -> Iterable[str]:
+        if (new["metadata"].get("labels") or {}).get(_MANAGED_BY) in _CONTROLLERS:
+            return
+        for i, endpoint in enumerate(new.get("endpoints") or ()):
+            for j, address in enumerate(endpoint.get("addresses") or ()):
+                yield from addresses.ip_warnings(address, f"endpoints[{i}].addresses[{j}]")
+
+
+def _endpoints(obj: Object) -> list[FieldError]:
+    endpoints, kind = obj.get("endpoints") or [], obj.get("addressType") or ""
+    if len(endpoints) > _MAX_ENDPOINTS:
+        return [too_many("endpoints", len(endpoints), _MAX_ENDPOINTS)]
+    return [e for i, endpoint in enumerate(endpoints) for e in _endpoint(endpoint, kind, f"endpoints[{i}]")]
 
 
 def _drop_topology(obj: Object) -> None:
@@ -70,21 +89,44 @@ def _endpoint(endpoint: Object, kind: str, path: str) -> list[FieldError]:
         out += checks.named(names.dns1123_subdomain, f"{path}.nodeName", node)
     if (host := endpoint.get("hostname")) is not None:
         out += checks.named(names.dns1123_label, f"{path}.hostname", host)
-    zones = (endpoint.get("hints") or {}).get("forZones") or []
-    if len(zones) > _MAX_ZONES:
-        out.append(too_many(f"{path}.hints", len(zones), _MAX_ZONES))
+    hints = endpoint.get("hints") or {}
+    for field, rule in _HINTS.items():
+        values, at = hints.get(field) or [], f"{path}.hints.{field}"
+        if len(values) > _MAX_HINTS:
+            return [*out, too_many(at, len(values), _MAX_HINTS)]
+        known = [v.get("name") or "" for v in values]
+        for i, name in enumerate(known):
+            if name in known[:i]:
+                out.append(duplicate(f"{at}[{i}].name", name))
+            out += checks.named(rule, f"{at}[{i}].name", name)
     return out
 
 
 def _address(address: str, kind: str, path: str) -> list[FieldError]:
     if kind == "FQDN":
-        return checks.named(names.fully_qualified_name, path, address.removesuffix("."))
+        return _domain(address, path)
     if kind not in ("IPv4", "IPv6"):
         return []
-    if names.ip(address) or (":" in address) != (kind == "IPv6"):
-        words = f"must be a valid {kind} address"
-        return [invalid(path, address, words)]
-    return checks.non_special_ip(address, path)
+    if found := checks.named(names.ip if kind == "IPv4" else names.canonical_ip, path, address):
+        return found
+    out: list[FieldError] = []
+    if (":" in address) != (kind == "IPv6"):
+        whole = path.rpartition("[")[0]
+        out.append(invalid(whole, address, f"must be an {kind} address"))
+    return out + checks.non_special_ip(address, path)
+
+
+def _domain(name: str, path: str) -> list[FieldError]:
+    """A fully qualified domain name of at least two labels."""
+    if not name:
+        return [required(path)]
+    name = name.removesuffix(".")
+    if found := names.dns1123_subdomain(name):
+        return [invalid(path, name, ",".join(found))]
+    if "." not in name:
+        return [invalid(path, name, "should be a domain with at least two segments separated by dots")]
+    labels = ((label, names.dns1123_label(label)) for label in name.split("."))
+    return next(([invalid(path, label, ",".join(found))] for label, found in labels if found), [])
 
 
 def _ports(ports: list[Object]) -> list[FieldError]:
@@ -99,9 +141,7 @@ def _ports(ports: list[Object]) -> list[FieldError]:
         if name in seen:
             out.append(duplicate(f"{path}.name", name))
         seen.add(name)
-        if port.get("port") is not None:
-            out += checks.port(port["port"], f"{path}.port")
-        out += checks.one_of(port.get("protocol"), checks.PROTOCOLS, f"{path}.protocol")
-        if app := port.get("appProtocol"):
+        out += checks.known(port.get("protocol"), checks.PROTOCOLS, f"{path}.protocol")
+        if (app := port.get("appProtocol")) is not None:
             out += [invalid(f"{path}.appProtocol", app, m) for m in qualified_name_errors(app)]
     return out

@@ -53,11 +53,11 @@ class Events(Strategy):
             obj.setdefault("reportingInstance", "")
 
     def validate(self, obj: Object, ctx: Context) -> list[FieldError]:
-        out = _legacy(obj)
+        out = _legacy(obj, bool(self.kind.group))
         return out + _strict(obj) if self.kind.group else out
 
     def validate_update(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
-        out = _legacy(new)
+        out = _legacy(new, bool(self.kind.group))
         if not self.kind.group:
             return out
         if new.get("series") != old.get("series"):
@@ -79,8 +79,9 @@ _LONGEST = 128
 _NOTE_LONGEST = 1024
 
 
-def _legacy(obj: Object) -> list[FieldError]:
-    """What holds in both groups: for events that say when they happened, who reports what."""
+def _legacy(obj: Object, strict: bool) -> list[FieldError]:
+    """What holds in both groups: for events that say when they happened, who reports what. ``strict``: of
+    events.k8s.io."""
     about, namespace = _about(obj).get("namespace") or "", obj["metadata"].get("namespace") or ""
     new = bool(obj.get("eventTime"))
     out: list[FieldError] = []
@@ -89,9 +90,10 @@ def _legacy(obj: Object) -> list[FieldError]:
     if not new:
         return out
     controller = _component(obj)
+    reporter = "reportingController" if strict else "reportingComponent"
     if not controller:
-        out.append(required("reportingController"))
-    out += [invalid("reportingController", controller, m) for m in qualified_name_errors(controller)]
+        out.append(required(reporter))
+    out += [invalid(reporter, controller, m) for m in qualified_name_errors(controller)]
     for field in ("reportingInstance", "action", "reason"):
         text = obj.get(field) or ""
         if not text:

@@ -5,6 +5,7 @@ Source: pkg/registry/core/namespace, core/validation (ValidateNamespace…).
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from kubette.api.errors import FieldError, Forbidden, invalid
@@ -45,11 +46,7 @@ class Namespaces(Strategy):
         new["spec"] = spec
 
     def validate(self, obj: Object, ctx: Context) -> list[FieldError]:
-        out: list[FieldError] = []
-        for finalizer in (obj.get("spec") or {}).get("finalizers") or ():
-            out += [invalid("spec.finalizers", finalizer, m) for m in qualified_name_errors(finalizer)]
-            out += check_standard_finalizer(finalizer, "spec.finalizers")
-        return out
+        return _finalizers(obj, "spec.finalizers") + _pod_security(obj)
 
     def validate_update(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
         if ctx.subresource == "status":
@@ -62,7 +59,10 @@ class Namespaces(Strategy):
                 words = "may only be 'Active' if `deletionTimestamp` is empty"
                 return [invalid("status.Phase", phase or "", words)]
             return []
-        return self.validate(new, ctx) if ctx.subresource == "finalize" else []
+        if ctx.subresource == "finalize":
+            return _finalizers(new, "spec.finalizers[{}]")
+        found, before = _pod_security(new), _pod_security(old)
+        return [] if found == before else found
 
     def check_delete(self, obj: Object, ctx: Context) -> None:
         name = obj["metadata"]["name"]
@@ -71,3 +71,31 @@ class Namespaces(Strategy):
                 f'namespaces "{name}" is forbidden: this namespace may not be deleted',
                 details={"name": name, "kind": "namespaces"},
             )
+
+
+def _finalizers(obj: Object, path: str) -> list[FieldError]:
+    """``path`` may have a place for the index."""
+    out: list[FieldError] = []
+    for i, finalizer in enumerate((obj.get("spec") or {}).get("finalizers") or ()):
+        at = path.format(i)
+        out += [invalid(at, finalizer, m) for m in qualified_name_errors(finalizer)]
+        out += check_standard_finalizer(finalizer, at)
+    return out
+
+
+_POD_SECURITY = "pod-security.kubernetes.io/"
+_LEVELS = ("privileged", "baseline", "restricted")
+_VERSION = re.compile(r"latest|v1\.(0|[1-9][0-9]*)", re.ASCII).fullmatch
+
+
+def _pod_security(obj: Object) -> list[FieldError]:
+    """The labels of Pod Security admission say known levels and versions (upstream: its admission plugin)."""
+    labels = obj["metadata"].get("labels") or {}
+    out: list[FieldError] = []
+    for mode in ("enforce", "audit", "warn"):
+        key = f"{_POD_SECURITY}{mode}"
+        if (level := labels.get(key)) is not None and level not in _LEVELS:
+            out.append(invalid(f"metadata.labels[{key}]", level, f"must be one of {', '.join(_LEVELS)}"))
+        if (version := labels.get(f"{key}-version")) is not None and not _VERSION(version):
+            out.append(invalid(f"metadata.labels[{key}-version]", version, 'must be "latest" or "v1.x"'))
+    return out

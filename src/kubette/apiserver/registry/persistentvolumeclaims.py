@@ -72,6 +72,9 @@ class PersistentVolumeClaims(Strategy):
             out.append(forbidden(at, words))
         return out
 
+    def finalizers_on_create(self, obj: Object) -> list[str]:
+        return ["kubernetes.io/pvc-protection"]
+
     def warnings_on_create(self, obj: Object, ctx: Context) -> Iterable[str]:
         if _OLD_CLASS in (obj["metadata"].get("annotations") or {}):
             yield f'metadata.annotations[{_OLD_CLASS}]: deprecated since v1.8; use "storageClassName" attribute instead'

@@ -83,6 +83,9 @@ class PersistentVolumes(Strategy):
             out.append(forbidden("spec.volumeAttributesClassName", "update from non-nil value to nil is forbidden"))
         return out
 
+    def finalizers_on_create(self, obj: Object) -> list[str]:
+        return ["kubernetes.io/pv-protection"]
+
     def warnings_on_create(self, obj: Object, ctx: Context) -> Iterable[str]:
         spec = obj["spec"]
         for key in obj["metadata"].get("annotations") or {}:

@@ -24,8 +24,8 @@ class PriorityClasses(Strategy):
         name, value = obj["metadata"].get("name") or "", obj.get("value") or 0
         out: list[FieldError] = []
         if name.startswith("system-"):
-            if _SYSTEM.get(name) != value:
-                words = "priority class names with 'system-' prefix are reserved for system use only"
+            if why := _system_error(name, value, bool(obj.get("globalDefault"))):
+                words = f"priority class names with 'system-' prefix are reserved for system use only. error: {why}"
                 out.append(forbidden("metadata.name", words))
         elif value > _HIGHEST:
             words = f"maximum allowed value of a user defined priority is {_HIGHEST}"
@@ -53,3 +53,12 @@ class PriorityClasses(Strategy):
                     "already marked as default. Only one default can exist",
                     details={"name": name, "group": self.kind.group, "kind": self.kind.plural},
                 )
+
+
+def _system_error(name: str, value: int, default: bool) -> str:
+    """Why this is no priority class of the system; empty: it is one."""
+    if name not in _SYSTEM:
+        return f"{name} is not a known system priority class"
+    if value != _SYSTEM[name]:
+        return f"value of {name} PriorityClass must be {_SYSTEM[name]}"
+    return f"globalDefault of {name} PriorityClass must be false" if default else ""

@@ -124,10 +124,12 @@ def taints(values: list[Object] | None, path: str) -> list[FieldError]:
         at, key, effect = f"{path}[{i}]", t.get("key") or "", t.get("effect") or ""
         out += [invalid(f"{at}.key", key, m) for m in qualified_name_errors(key)]
         value = t.get("value") or ""
-        out += [invalid(f"{at}.value", value, m) for m in label_value_errors(value)]
+        if found := label_value_errors(value):
+            out.append(invalid(f"{at}.value", value, ";".join(found)))
         out += checks.one_of(effect, _EFFECTS, f"{at}.effect")
         if (key, effect) in seen:
-            out.append(duplicate(at, t))
+            words = "taints must be unique by key and effect pair"
+            out.append(FieldError("FieldValueDuplicate", at, words, t, True))
         seen.add((key, effect))
     return out
 

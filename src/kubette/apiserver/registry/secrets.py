@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from kubette.api import names
@@ -18,9 +19,10 @@ _ACCOUNT = "kubernetes.io/service-account.name"
 _KEYS = {
     "kubernetes.io/dockercfg": (".dockercfg",),
     "kubernetes.io/dockerconfigjson": (".dockerconfigjson",),
-    "kubernetes.io/ssh-auth": ("ssh-privatekey",),
     "kubernetes.io/tls": ("tls.crt", "tls.key"),
 }
+
+_JSON = ("kubernetes.io/dockercfg", "kubernetes.io/dockerconfigjson")
 
 
 class Secrets(Strategy):
@@ -50,6 +52,13 @@ class Secrets(Strategy):
         out += immutable_errors(new, old, ("data",))
         return out + self.validate(new, ctx)
 
+    def warnings_on_create(self, obj: Object, ctx: Context) -> Iterable[str]:
+        if obj.get("type") == "kubernetes.io/tls" and (why := _key_pair(obj.get("data") or {})):
+            yield why
+
+    def warnings_on_update(self, new: Object, old: Object, ctx: Context) -> Iterable[str]:
+        return self.warnings_on_create(new, ctx)
+
 
 def _of_type(obj: Object, data: Object) -> list[FieldError]:
     kind = obj.get("type") or ""
@@ -61,11 +70,50 @@ def _of_type(obj: Object, data: Object) -> list[FieldError]:
         if "username" not in data and "password" not in data:
             return [required("data[username]"), required("data[password]")]
         return []
+    if kind == "kubernetes.io/ssh-auth":
+        return [] if data.get("ssh-privatekey") else [required("data[ssh-privatekey]")]
     missing = [required(f"data[{key}]") for key in _KEYS.get(kind, ()) if key not in data]
-    if kind in ("kubernetes.io/dockercfg", "kubernetes.io/dockerconfigjson") and not missing:
+    if kind in _JSON and not missing:
         key = _KEYS[kind][0]
-        try:
-            json.loads(base64.b64decode(data[key] or ""))
-        except ValueError as e:
-            return [invalid(f"data[{key}]", "<secret contents redacted>", str(e))]
+        if why := _not_an_object(base64.b64decode(data[key] or "")):
+            return [invalid(f"data[{key}]", "<secret contents redacted>", why)]
     return missing
+
+
+def _not_an_object(text: bytes) -> str:
+    """Why ``text`` is no JSON object, in the words of Go's decoder; null is one."""
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as e:
+        if e.pos >= len(e.doc):
+            return "unexpected end of JSON input"
+        return f"invalid character '{e.doc[e.pos]}' looking for beginning of value"
+    except (ValueError, RecursionError):
+        return "invalid JSON"
+    if value is None or isinstance(value, dict):
+        return ""
+    kind = "array" if isinstance(value, list) else "string" if isinstance(value, str) else "number"
+    kind = "bool" if isinstance(value, bool) else kind
+    return f"json: cannot unmarshal {kind} into Go value of type map[string]interface {{}}"
+
+
+def _key_pair(data: Object) -> str:
+    """What is wrong with the certificate and key of a TLS Secret (Go's tls.X509KeyPair); empty: nothing."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+    certificate, key = (base64.b64decode(data.get(name) or "") for name in ("tls.crt", "tls.key"))
+    for name, text in (("certificate", certificate), ("key", key)):
+        if b"-----BEGIN " not in text:
+            return f"tls: failed to find any PEM data in {name} input"
+    try:
+        public = x509.load_pem_x509_certificates(certificate)[0].public_key()
+    except (ValueError, TypeError):
+        return "x509: malformed certificate"
+    try:
+        private = load_pem_private_key(key, None).public_key()
+    except (ValueError, TypeError):
+        return "tls: failed to parse private key"
+    form = Encoding.DER, PublicFormat.SubjectPublicKeyInfo
+    same = public.public_bytes(*form) == private.public_bytes(*form)
+    return "" if same else "tls: private key does not match public key"

@@ -33,6 +33,8 @@ def default(spec: Object) -> None:
         spec["externalTrafficPolicy"] = "Cluster"
     if not spec.get("internalTrafficPolicy") and kind in ("NodePort", "LoadBalancer", "ClusterIP"):
         spec["internalTrafficPolicy"] = "Cluster"
+    if kind == "ExternalName":
+        spec.pop("internalTrafficPolicy", None)  # upstream hides it when it reads the Service
     if kind == "LoadBalancer":
         spec.setdefault("allocateLoadBalancerNodePorts", True)
 
@@ -132,8 +134,6 @@ def drop_type_dependent(spec: Object, old: Object) -> None:
         _drop_same(spec, old, ("loadBalancerClass",))
     if externally_accessible(old) and not externally_accessible(spec):
         _drop_same(spec, old, ("externalTrafficPolicy",))
-    if old.get("type") != "ExternalName" and spec.get("type") == "ExternalName":
-        _drop_same(spec, old, ("internalTrafficPolicy",))
 
 
 def _drop_same(spec: Object, old: Object, fields: Iterable[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from kubette.api import meta
@@ -21,12 +22,35 @@ from kubette.apiserver.registry.config import TokenClaims
 
 Object = dict[str, Any]
 _DEFAULT_SECONDS, _SHORTEST, _LONGEST = 3600, 600, 1 << 32
+_ONLY_MOUNTABLE = "kubernetes.io/enforce-mountable-secrets"
 _BINDABLE = {"Pod": "pods", "Secret": "secrets", "Node": "nodes"}
 
 
 class ServiceAccounts(Strategy):
+    def prepare_create(self, obj: Object, ctx: Context) -> None:
+        super().prepare_create(obj, ctx)
+        _only_names(obj)
+
+    def prepare_update(self, new: Object, old: Object, ctx: Context) -> None:
+        super().prepare_update(new, old, ctx)
+        _only_names(new)
+
+    def warnings_on_create(self, obj: Object, ctx: Context) -> Iterable[str]:
+        if _ONLY_MOUNTABLE in meta.annotations(obj):
+            words = "deprecated in v1.32+; prefer separate namespaces to isolate access to mounted secrets"
+            yield f"metadata.annotations[{_ONLY_MOUNTABLE}]: {words}"
+
+    def warnings_on_update(self, new: Object, old: Object, ctx: Context) -> Iterable[str]:
+        return () if _ONLY_MOUNTABLE in meta.annotations(old) else self.warnings_on_create(new, ctx)
+
     def connect(self, sub: str, parent: Object, body: Object, ctx: Context) -> SubresourceResult | None:
         return _token(parent, body, ctx) if sub == "token" else None
+
+
+def _only_names(account: Object) -> None:
+    """Of a referenced Secret only the name counts."""
+    if account.get("secrets"):
+        account["secrets"] = [{"name": s["name"]} if s.get("name") else {} for s in account["secrets"]]
 
 
 def _token(account: Object, request: Object, ctx: Context) -> SubresourceResult:

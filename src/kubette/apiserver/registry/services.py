@@ -11,7 +11,7 @@ from typing import Any
 
 from kubette.api.errors import FieldError, invalid
 from kubette.api.kinds import Kind
-from kubette.apiserver.registry import config, service_spec, service_validation
+from kubette.apiserver.registry import addresses, config, service_spec, service_validation
 from kubette.apiserver.registry.allocators import AddressPool, PortPool, Unavailable, family_of
 from kubette.apiserver.registry.base import Context, Strategy
 
@@ -65,15 +65,29 @@ class Services(Strategy):
         if spec.get("ipFamilyPolicy") == "SingleStack" != before.get("ipFamilyPolicy"):
             _keep_only_primary(spec, before)
         service_spec.default_families(spec, self.families)
+        if spec.get("type") != "LoadBalancer" and (new.get("status") or {}).get("loadBalancer"):
+            new["status"] = {**new["status"], "loadBalancer": {}}
 
     def validate(self, obj: Object, ctx: Context) -> list[FieldError]:
-        return service_validation.validate(obj["spec"], self.families)
+        return service_validation.validate(obj, None, self.families)
 
     def validate_update(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
         if ctx.subresource == "status":
             return service_validation.validate_status(new, old)
         out = service_validation.validate_update(new["spec"], old["spec"])
-        return out + service_validation.validate(new["spec"], self.families)
+        return out + service_validation.validate(new, old, self.families)
+
+    def warnings_on_create(self, obj: Object, ctx: Context) -> Iterable[str]:
+        return service_validation.warnings(obj)
+
+    def warnings_on_update(self, new: Object, old: Object, ctx: Context) -> Iterable[str]:
+        if not ctx.subresource:
+            return service_validation.warnings(new)
+        balancer = (new.get("status") or {}).get("loadBalancer") or {}
+        return [
+            text for i, one in enumerate(balancer.get("ingress") or ()) if one.get("ip")
+            for text in addresses.ip_warnings(one["ip"], f"status.loadBalancer.ingress[{i}]")
+        ]  # fmt: skip
 
     def allocate(self, new: Object, old: Object | None, ctx: Context) -> list[FieldError]:
         if ctx.subresource:
