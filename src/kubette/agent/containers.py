@@ -25,7 +25,6 @@ from kubette.runtime.interface import Container, ContainerSpec, ContainerState, 
 log = logging.getLogger(__name__)
 
 _MIN_GRACE = 2.0  # seconds between the stop signal and SIGKILL, whatever the grace
-_POST_START_SECONDS = 3600.0
 _START = "start container"
 
 
@@ -159,7 +158,7 @@ class PodContainers:
             return
         ip = state.setup.ips[0] if state.setup and state.setup.ips else ""
         try:
-            await handlers.run_hook(handler, record.spec, ip, identity, runtime, _POST_START_SECONDS)
+            await handlers.run_hook(handler, record.spec, ip, identity, runtime)
         except handlers.HookFailure as error:
             # The hook's output may hold secrets: it is in no event.
             state.events_of(record.name)("Warning", "FailedPostStartHook", "PostStartHook failed")

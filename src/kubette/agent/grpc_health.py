@@ -1,51 +1,89 @@
-"""``grpc.health.v1.Health/Check`` over cleartext HTTP/2, with just the frames that one unary call needs.
+"""``grpc.health.v1.Health/Check`` over cleartext HTTP/2: the one call that gRPC probes make.
 
-The request's headers are sent as HPACK literals without indexing; of the answer only DATA matters, so no
-header is ever decoded. Sources: RFC 9113, RFC 7541 section 6.2.2, the gRPC health checking protocol.
+``h2`` speaks the protocol; it is imported at the first probe, so that a node without gRPC probes does not pay for it.
+Its two messages have one field each and are written here. Worded as the kubelet's ``probe/grpc``. Source: the gRPC
+health checking protocol and gRPC over HTTP/2.
 """
 
 from __future__ import annotations
 
 import asyncio
-import struct
+from dataclasses import dataclass, field
+from urllib.parse import unquote
 
-_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-_DATA, _HEADERS, _RST_STREAM, _SETTINGS, _PING, _GOAWAY = 0, 1, 3, 4, 6, 7
-_END_STREAM, _ACK, _END_HEADERS, _PADDED = 1, 1, 4, 8
 _STATES = {0: "UNKNOWN", 1: "SERVING", 2: "NOT_SERVING", 3: "SERVICE_UNKNOWN"}
-_MAX_FRAME = 1 << 20
+_CODES = (
+    "OK", "Canceled", "Unknown", "InvalidArgument", "DeadlineExceeded", "NotFound", "AlreadyExists",
+    "PermissionDenied", "ResourceExhausted", "FailedPrecondition", "Aborted", "OutOfRange", "Unimplemented",
+    "Internal", "Unavailable", "DataLoss", "Unauthenticated",
+)  # fmt: skip
+_MAX_ANSWER = 1 << 16
+_READ = 1 << 14
 
 
-def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
-    return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
+class _Failed(Exception):
+    """The peer does not speak HTTP/2, or ended the call."""
 
 
-def _literal(name: str, value: str) -> bytes:
-    """A header field without indexing, new name, no Huffman code; strings shorter than 127 bytes."""
-    return b"\x00" + b"".join(bytes([len(s)]) + s.encode() for s in (name, value))
+@dataclass(slots=True)
+class _Call:
+    """What came back. ``connected``: the peer has answered as an HTTP/2 server."""
+
+    connected: bool = False
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytearray = field(default_factory=bytearray)
 
 
-def request(authority: str, service: str) -> bytes:
-    """All that the client sends."""
-    fields = {
-        ":method": "POST",
-        ":scheme": "http",
-        ":path": "/grpc.health.v1.Health/Check",
-        ":authority": authority,
-        "content-type": "application/grpc",
-        "user-agent": "kube-probe/1.36",
-        "te": "trailers",
-    }
+async def check(host: str, port: int, service: str, timeout: float) -> tuple[bool, str]:
+    """(healthy, what was wrong)."""
+    target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    call = _Call()
+    try:
+        async with asyncio.timeout(timeout):
+            reader, writer = await asyncio.open_connection(host, port)
+            try:
+                await _exchange(call, reader, writer, target, service)
+            finally:
+                writer.close()
+    except (TimeoutError, OSError, _Failed) as error:
+        if not call.connected:  # upstream's client dials again until the time is over
+            why = f"within {timeout:g}s: context deadline exceeded"
+            return False, f'timeout: failed to connect service "{target}" {why}'
+        if isinstance(error, TimeoutError):
+            return False, f"timeout: health rpc did not complete within {timeout:g}s"
+        return False, f"error: health rpc probe failed: rpc error: code = Unavailable desc = {error}"
+    return outcome(call.headers, bytes(call.body))
+
+
+def outcome(headers: dict[str, str], body: bytes) -> tuple[bool, str]:
+    """What an answer means. ``headers``: with trailers; ``body``: a length-prefixed HealthCheckResponse."""
+    text = headers.get("grpc-status", "")
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 3 else 2
+    words = unquote(headers.get("grpc-message", ""))
+    if not text:
+        words = f"unexpected HTTP status code received from server: {headers.get(':status', '')}"
+    if _name(number) == "Unimplemented":
+        what = "this server does not implement the grpc health protocol (grpc.health.v1.Health)"
+        return False, f"error: {what}: {words}"
+    if number:
+        return False, f"error: health rpc probe failed: rpc error: code = {_name(number)} desc = {words}"
+    state = status_of(body)
+    if state is None:
+        return False, "error: health rpc probe failed: rpc error: code = Internal desc = no message in the answer"
+    if state != 1:
+        return False, f'service unhealthy (responded with "{_STATES.get(state, state)}")'
+    return True, "service healthy"
+
+
+def _name(number: int) -> str:
+    return _CODES[number] if number < len(_CODES) else f"Code({number})"
+
+
+def request(service: str) -> bytes:
+    """A length-prefixed HealthCheckRequest (``service``: field 1)."""
     name = service.encode()
-    message = b"\x0a" + _varint(len(name)) + name if name else b""  # HealthCheckRequest.service = 1
-    body = b"\x00" + struct.pack(">I", len(message)) + message
-    headers = b"".join(_literal(k, v) for k, v in fields.items())
-    return (
-        _PREFACE
-        + frame(_SETTINGS, 0, 0)
-        + frame(_HEADERS, _END_HEADERS, 1, headers)
-        + frame(_DATA, _END_STREAM, 1, body)
-    )
+    message = b"\x0a" + _varint(len(name)) + name if name else b""
+    return b"\x00" + len(message).to_bytes(4, "big") + message
 
 
 def _varint(number: int) -> bytes:
@@ -56,56 +94,61 @@ def _varint(number: int) -> bytes:
     return bytes([*out, number])
 
 
-def state_of(body: bytes) -> int | None:
+def status_of(body: bytes) -> int | None:
     """HealthCheckResponse.status (field 1, varint; absent: UNKNOWN). None: no whole message."""
     if len(body) < 5:
         return None
-    size = struct.unpack(">I", body[1:5])[0]
-    message = body[5 : 5 + size]
-    if len(message) < size:
+    message = body[5 : 5 + int.from_bytes(body[1:5], "big")]
+    if len(message) < int.from_bytes(body[1:5], "big"):
         return None
     return message[1] if len(message) >= 2 and message[0] == 0x08 else 0
 
 
-async def check(host: str, port: int, service: str, timeout: float) -> tuple[bool, str]:
-    """(healthy, what was wrong)."""
-    target = f"{host}:{port}"
-    try:
-        async with asyncio.timeout(timeout):
-            reader, writer = await asyncio.open_connection(host, port)
-            try:
-                writer.write(request(target, service))
-                state = state_of(await _body(reader, writer))
-            finally:
-                writer.close()
-    except (TimeoutError, ConnectionRefusedError):  # upstream's client dials again until the time is over
-        return False, f'timeout: failed to connect service "{target}" within {timeout:g}s: context deadline exceeded'
-    except (OSError, asyncio.IncompleteReadError) as error:
-        return False, f'error: failed to connect service at "{target}": {error}'
-    if state is None:
-        return False, f'error: health rpc probe failed: the server at "{target}" gave no answer'
-    if state != 1:
-        return False, f'service unhealthy (responded with "{_STATES.get(state, state)}")'
-    return True, "service healthy"
+async def _exchange(
+    call: _Call, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, target: str, service: str
+) -> None:
+    """Send the request and take the answer in, up to the end of its stream."""
+    from h2 import events
+    from h2.config import H2Configuration
+    from h2.connection import H2Connection
+    from h2.exceptions import H2Error
+
+    connection = H2Connection(H2Configuration(client_side=True, header_encoding="utf-8"))
+    connection.initiate_connection()
+    stream = connection.get_next_available_stream_id()
+    connection.send_headers(stream, _headers(target))
+    connection.send_data(stream, request(service), end_stream=True)
+    writer.write(connection.data_to_send())
+    while data := await reader.read(_READ):
+        try:
+            found = connection.receive_data(data)
+        except (H2Error, UnicodeDecodeError) as error:
+            raise _Failed(f"error reading from server: {error}") from error
+        for event in found:
+            match event:
+                case events.RemoteSettingsChanged():
+                    call.connected = True
+                case events.ResponseReceived() | events.TrailersReceived():
+                    call.headers.update((str(k), str(v)) for k, v in event.headers or ())
+                case events.DataReceived():
+                    call.body += event.data or b""
+                    if len(call.body) > _MAX_ANSWER:
+                        raise _Failed("the answer is too long")
+                case events.StreamEnded():
+                    return
+                case events.StreamReset() | events.ConnectionTerminated():
+                    raise _Failed(f"the stream was ended with error code {event.error_code}")
+        writer.write(connection.data_to_send())
+    raise _Failed("error reading from server: EOF")
 
 
-async def _body(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
-    """The DATA of stream 1, up to its end."""
-    body = b""
-    while True:
-        head = await reader.readexactly(9)
-        size = int.from_bytes(head[:3], "big")
-        kind, flags, stream = head[3], head[4], int.from_bytes(head[5:], "big") & 0x7FFFFFFF
-        if size > _MAX_FRAME:
-            return body
-        payload = await reader.readexactly(size)
-        if kind == _SETTINGS and not flags & _ACK:
-            writer.write(frame(_SETTINGS, _ACK, 0))
-        elif kind == _PING and not flags & _ACK:
-            writer.write(frame(_PING, _ACK, 0, payload))
-        elif kind == _DATA and stream == 1:
-            body += payload[1 : len(payload) - payload[0]] if flags & _PADDED else payload
-        elif kind in (_RST_STREAM, _GOAWAY):
-            return body
-        if stream == 1 and kind in (_DATA, _HEADERS) and flags & _END_STREAM:
-            return body
+def _headers(target: str) -> list[tuple[str, str]]:
+    return [
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":path", "/grpc.health.v1.Health/Check"),
+        (":authority", target),
+        ("content-type", "application/grpc"),
+        ("user-agent", "kube-probe/1.36"),
+        ("te", "trailers"),
+    ]

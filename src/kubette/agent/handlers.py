@@ -13,12 +13,16 @@ import json
 import os
 import socket
 import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
+from multidict import CIMultiDict
 
 from kubette.agent import grpc_health
+from kubette.agent.expansion import expand_all
 from kubette.api.meta import Object
 from kubette.runtime.interface import Runtime, RuntimeFailure
 
@@ -26,8 +30,8 @@ Outcome = tuple[bool, str]  # success, output
 
 REDIRECTED = "Probe terminated redirects"  # a success that deserves a warning
 _MAX_BODY = 10 * 1024
-_USER_AGENT = "kube-probe/1.36"
-_HOOK_HTTP_SECONDS = 30.0
+_MAX_REDIRECTS = 10
+_PROBE_AGENT, _HOOK_AGENT = "kube-probe/1.36", "kube-lifecycle/1.36"
 
 
 class HandlerError(Exception):
@@ -68,9 +72,9 @@ async def run_probe(probe: Object, container: Object, pod_ip: str, container_id:
     """One attempt within the probe's timeout. HandlerError when there is no result."""
     timeout = float(probe.get("timeoutSeconds") or 1)
     if action := probe.get("exec"):
-        return await _exec(runtime, container_id, action.get("command") or (), timeout)
+        return await _exec(runtime, container_id, _probe_command(action, container), timeout)
     if action := probe.get("httpGet"):
-        return await http_get(action, container, pod_ip, timeout)
+        return await _http_probe(action, container, pod_ip, timeout)
     if action := probe.get("tcpSocket"):
         return await _tcp(action.get("host") or pod_ip, port_number(container, action["port"]), timeout)
     if action := probe.get("grpc"):
@@ -79,27 +83,24 @@ async def run_probe(probe: Object, container: Object, pod_ip: str, container_id:
 
 
 async def run_hook(
-    handler: Object, container: Object, pod_ip: str, container_id: str, runtime: Runtime, limit: float
+    handler: Object, container: Object, pod_ip: str, container_id: str, runtime: Runtime, limit: float | None = None
 ) -> None:
     """Run the hook, for at most ``limit`` seconds. HookFailure when it does not succeed."""
     subject = _hook_subject(handler)
     try:
         async with asyncio.timeout(limit):
             if action := handler.get("exec"):
-                result = await runtime.exec(container_id, action.get("command") or (), limit)
+                result = await runtime.exec(container_id, action.get("command") or (), limit or 0)
                 if result.exit_code:
                     text = result.output.decode(errors="replace")
                     why = f"command '{' '.join(action['command'])}' exited with {result.exit_code}: {text}"
                     raise HookFailure(subject, f"error: {why}, message: {json.dumps(text, ensure_ascii=False)}")
             elif action := handler.get("httpGet"):
-                seconds = min(limit, _HOOK_HTTP_SECONDS)
-                success, output = await http_get(action, container, pod_ip, seconds)
-                if not success:
-                    raise HookFailure(subject, f"error: {output}")
+                await _http_hook(action, container, pod_ip)
             elif action := handler.get("sleep"):
                 await asyncio.sleep(float(action.get("seconds") or 0))
     except TimeoutError as error:
-        raise HookFailure(subject, f"error: it did not complete in {limit:g} seconds") from error
+        raise HookFailure(subject, f"error: it did not complete in {limit or 0:g} seconds") from error
     except (RuntimeFailure, HandlerError) as error:
         raise HookFailure(subject, f"error: {error}") from error
 
@@ -122,45 +123,99 @@ async def _exec(runtime: Runtime, container_id: str, command: Any, timeout: floa
     return result.exit_code == 0, result.output[:_MAX_BODY].decode(errors="replace")
 
 
-async def http_get(action: Object, container: Object, pod_ip: str, timeout: float) -> Outcome:
+def _probe_command(action: Object, container: Object) -> Sequence[str]:
+    """With the variables that have a literal value in place; others are empty, as they are upstream."""
+    literal = {v["name"]: str(v.get("value") or "") for v in container.get("env") or ()}
+    return expand_all(action.get("command") or (), literal)
+
+
+@dataclass(frozen=True, slots=True)
+class _Get:
+    """The request of an ``httpGet``."""
+
+    scheme: str
+    host: str  # in brackets if it is an IPv6 address
+    port: int
+    path: str
+    headers: CIMultiDict[str]
+
+    @classmethod
+    def of(cls, action: Object, container: Object, pod_ip: str, agent: str) -> _Get:
+        host = action.get("host") or pod_ip
+        path = action.get("path") or "/"
+        headers = CIMultiDict((h["name"], h.get("value") or "") for h in action.get("httpHeaders") or ())
+        headers.setdefault("User-Agent", agent)
+        if not headers.setdefault("Accept", "*/*"):
+            del headers["Accept"]
+        return cls(
+            (action.get("scheme") or "HTTP").lower(),
+            f"[{host}]" if ":" in host else host,
+            port_number(container, action["port"]),
+            path if path.startswith("/") else "/" + path,
+            headers,
+        )
+
+    @property
+    def url(self) -> str:
+        return f"{self.scheme}://{self.host}:{self.port}{self.path}"
+
+    def session(self) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(ssl=insecure_tls() if self.scheme == "https" else True, force_close=True)
+        unlimited = aiohttp.ClientTimeout(total=None)
+        skip = [name for name in ("Accept", "Accept-Encoding") if name not in self.headers]
+        return aiohttp.ClientSession(
+            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), timeout=unlimited, skip_auto_headers=skip
+        )
+
+
+async def _http_probe(action: Object, container: Object, pod_ip: str, timeout: float) -> Outcome:
     """A GET; from 200 up to 399 is success. A redirect to another host is not followed, and counts as success."""
-    scheme = (action.get("scheme") or "HTTP").lower()
-    host = action.get("host") or pod_ip
-    number = port_number(container, action["port"])
-    bracketed = f"[{host}]" if ":" in host else host
-    path = action.get("path") or "/"
-    url = f"{scheme}://{bracketed}:{number}{path if path.startswith('/') else '/' + path}"
-    headers = {"User-Agent": _USER_AGENT, "Accept": "*/*"}
-    for h in action.get("httpHeaders") or ():
-        headers[h["name"]] = h["value"]
-    connector = aiohttp.TCPConnector(ssl=insecure_tls() if scheme == "https" else True, force_close=True)
+    get = _Get.of(action, container, pod_ip, _PROBE_AGENT)
     try:
-        async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
-            async with asyncio.timeout(timeout):
-                return await _follow(session, url, headers)
+        async with asyncio.timeout(timeout), get.session() as session:
+            status, body = await _follow(session, get)
     except TimeoutError:
         why = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
-        return False, f'Get "{url}": {why}'
+        return False, f'Get "{get.url}": {why}'
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        return False, f'Get "{url}": {_refused(error, bracketed, number)}'
+        return False, f'Get "{get.url}": {_refused(error, get.host, get.port)}'
+    if 300 <= status < 400:
+        return True, f"{REDIRECTED}, Response body: {body.decode(errors='replace')}"
+    if 200 <= status < 300:
+        return True, body.decode(errors="replace")
+    return False, f"HTTP probe failed with statuscode: {status}"
 
 
-async def _follow(session: aiohttp.ClientSession, url: str, headers: dict[str, str]) -> Outcome:
-    first = urlsplit(url).hostname
-    for _ in range(10):
-        async with session.get(url, headers=headers, allow_redirects=False) as answer:
+async def _http_hook(action: Object, container: Object, pod_ip: str) -> None:
+    """A GET; any answer is success. A server that answers HTTPS with HTTP is asked again over HTTP."""
+    get = _Get.of(action, container, pod_ip, _HOOK_AGENT)
+    try:
+        try:
+            async with get.session() as session:
+                await _follow(session, get)
+        except aiohttp.ClientConnectorSSLError as error:
+            if "WRONG_VERSION_NUMBER" not in str(error) and "record layer" not in str(error):
+                raise
+            get.headers.popall("Authorization", None)
+            async with (plain := replace(get, scheme="http")).session() as session:
+                await _follow(session, plain)
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        raise HandlerError(f'Get "{get.url}": {_refused(error, get.host, get.port)}') from error
+
+
+async def _follow(session: aiohttp.ClientSession, get: _Get) -> tuple[int, bytes]:
+    """Status and body, after the redirects that stay on the same host."""
+    url, first = get.url, urlsplit(get.url).hostname
+    for _ in range(_MAX_REDIRECTS):
+        async with session.get(url, headers=get.headers, allow_redirects=False) as answer:
             body = await answer.content.read(_MAX_BODY)
             location = answer.headers.get("Location")
-            if answer.status in (301, 302, 303, 307, 308) and location:
-                target = str(answer.url.join(type(answer.url)(location)))
-                if urlsplit(target).hostname != first:
-                    return True, f"{REDIRECTED}, Response body: {body.decode(errors='replace')}"
-                url = target
-                continue
-            if 200 <= answer.status < 400:
-                return True, body.decode(errors="replace")
-            return False, f"HTTP probe failed with statuscode: {answer.status}"
-    return False, f'Get "{url}": stopped after 10 redirects'
+            if answer.status not in (301, 302, 303, 307, 308) or not location:
+                return answer.status, body
+            url = str(answer.url.join(type(answer.url)(location)))
+            if urlsplit(url).hostname != first:
+                return answer.status, body
+    raise ValueError(f"stopped after {_MAX_REDIRECTS} redirects")
 
 
 async def _tcp(host: str, number: int, timeout: float) -> Outcome:
