@@ -69,7 +69,10 @@ GOOD: dict[str, Object] = {
     "roles.rbac.authorization.k8s.io": {"rules": [{"verbs": ["get"], "apiGroups": [""], "resources": ["pods"]}]},
     "clusterrolebindings.rbac.authorization.k8s.io": {"roleRef": {"kind": "ClusterRole", "name": "r"}, "subjects": [{"kind": "User", "name": "u"}]},
     "priorityclasses.scheduling.k8s.io": {"value": 1},
+    "customresourcedefinitions.apiextensions.k8s.io": {"metadata": {"name": "things.example.com"}, "spec": {"group": "example.com", "scope": "Namespaced", "names": {"plural": "things", "kind": "Thing"}, "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": {"type": "object", "properties": {"n": {"type": "integer"}}}}}}}]}},
 }
+#: Where a CustomResourceDefinition's only schema is.
+_SCHEMA = "spec.versions[0].schema.openAPIV3Schema"
 
 #: kind → (changes, the error).
 REFUSED: dict[str, list[tuple[Object, str]]] = {
@@ -383,6 +386,31 @@ REFUSED: dict[str, list[tuple[Object, str]]] = {
         ({"subjects[0].kind": "Odd"}, 'subjects[0].kind: Unsupported value: "Odd"'),
         ({"subjects[0]": {"kind": "ServiceAccount", "name": "s"}}, "subjects[0].namespace: Required value"),
     ],
+    "customresourcedefinitions.apiextensions.k8s.io": [
+        ({"metadata.name": "other.example.com"}, 'metadata.name: Invalid value: "other.example.com": must be spec.names.plural+"."+spec.group'),
+        ({"spec.scope": "Odd"}, 'spec.scope: Unsupported value: "Odd": supported values: "Cluster", "Namespaced"'),
+        ({"spec.group": "plain", "metadata.name": "things.plain"}, 'spec.group: Invalid value: "plain": should be a domain with at least one dot'),
+        ({"spec.group": "a.k8s.io", "metadata.name": "things.a.k8s.io"}, 'metadata.annotations[api-approved.kubernetes.io]: Required value: protected groups must have approval annotation "api-approved.kubernetes.io"'),
+        ({"spec.versions[0].schema": None}, "spec.versions[0].schema.openAPIV3Schema: Required value"),
+        ({"spec.versions[0].storage": False}, "must have exactly one version marked as storage version"),
+        ({"spec.versions[0].name": "V1"}, 'spec.versions[0].name: Invalid value: "V1"'),
+        ({"spec.names.kind": "thing_"}, 'spec.names.kind: Invalid value: "thing_": may have mixed case, but should otherwise match'),
+        ({"spec.names.listKind": "Thing"}, "kind and listKind may not be the same"),
+        ({"spec.preserveUnknownFields": True}, "spec.preserveUnknownFields: Invalid value: true: cannot set to true"),
+        ({f"{_SCHEMA}.type": None}, "spec.validation.openAPIV3Schema.type: Required value: must not be empty at the root"),
+        ({f"{_SCHEMA}.properties.spec.properties.n.type": None}, "spec.validation.openAPIV3Schema.properties[spec].properties[n].type: Required value: must not be empty for specified object fields"),
+        ({f"{_SCHEMA}.properties.spec.properties.n.type": "odd"}, 'properties[n].type: Unsupported value: "odd"'),
+        ({f"{_SCHEMA}.properties.spec.properties.l": {"type": "array"}}, "properties[l].items: Required value: must be specified"),
+        ({f"{_SCHEMA}.anyOf": [{"properties": {"m": {"minimum": 1}}}]}, "openAPIV3Schema.properties[m]: Required value: because it is defined in spec.validation.openAPIV3Schema.anyOf[0].properties[m]"),
+        ({f"{_SCHEMA}.properties.spec.anyOf": [{"type": "object"}]}, "anyOf[0].type: Forbidden: must be empty to be structural"),
+        ({f"{_SCHEMA}.properties.spec.properties.l": {"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["k"], "items": {"type": "object", "properties": {"k": {"type": "string"}}}}}, "so it must have a default or be a required property"),
+        ({f"{_SCHEMA}.properties.metadata": {"type": "object", "properties": {"labels": {"type": "object"}}}}, "must not specify anything other than name and generateName"),
+        ({"spec.versions[0].subresources": {"scale": {"specReplicasPath": ".x", "statusReplicasPath": ".status.n"}}}, 'spec.subresources.scale.specReplicasPath: Invalid value: ".x": should be a json path under .spec'),
+        ({"spec.versions[0].additionalPrinterColumns": [{"name": "a", "type": "odd", "jsonPath": "x"}]}, 'spec.additionalPrinterColumns[0].type: Invalid value: "odd": must be one of boolean,date,integer,number,string'),
+        ({"spec.conversion": {"strategy": "Webhook"}}, "spec.conversion.webhookClientConfig: Required value: required when strategy is set to Webhook"),
+        ({"spec.versions[0].deprecationWarning": "x"}, "can only be set for deprecated versions"),
+        ({"spec.versions[0].selectableFields": [{"jsonPath": ".spec"}]}, "must point to a field of type string, boolean or integer"),
+    ],
     "priorityclasses.scheduling.k8s.io": [
         ({"metadata.name": "system-odd"}, "error: system-odd is not a known system priority class"),
         ({"value": 2000000000}, "maximum allowed value of a user defined priority is 1000000000"),
@@ -408,6 +436,10 @@ ACCEPTED: dict[str, list[Object]] = {
     "namespaces": [{"metadata.labels": {"pod-security.kubernetes.io/enforce": "baseline", "pod-security.kubernetes.io/enforce-version": "v1.30"}}],
     "nodes": [{"status.capacity": {"odd": "1"}}],
     "priorityclasses.scheduling.k8s.io": [{"value": -2000000000}],
+    "customresourcedefinitions.apiextensions.k8s.io": [
+        {f"{_SCHEMA}.properties.spec.properties.n": {"x-kubernetes-int-or-string": True, "anyOf": [{"type": "integer"}, {"type": "string"}]}, "spec.group": "two.example.com", "metadata.name": "things.two.example.com"},
+        {_SCHEMA: {"x-kubernetes-preserve-unknown-fields": True, "type": "object"}, "spec.group": "three.example.com", "metadata.name": "things.three.example.com"},
+    ],
 }  # fmt: skip
 
 
@@ -452,7 +484,7 @@ def test_refused(world: Any, kind: str, changes: Object, says: str) -> None:
 
 def test_every_kind_that_is_kept_has_rules() -> None:
     """A kind without a strategy of its own accepts anything."""
-    kept = [k for k in all_kinds() if actors.stored(k) and k.group not in ("resource.k8s.io", "apiextensions.k8s.io")]
+    kept = [k for k in all_kinds() if actors.stored(k) and k.group != "resource.k8s.io"]
     assert [k.kind for k in kept if type(registry.strategy_for(k)) is Strategy] == []
 
 

@@ -68,6 +68,7 @@ _STRATEGIES: dict[str, str] = {
     "mutatingadmissionpolicybindings.admissionregistration.k8s.io": "admissionpolicies:AdmissionPolicyBindings",
     "validatingadmissionpolicybindings.admissionregistration.k8s.io": "admissionpolicies:AdmissionPolicyBindings",
     "apiservices.apiregistration.k8s.io": "apiservices:APIServices",
+    "customresourcedefinitions.apiextensions.k8s.io": "customresourcedefinitions:CustomResourceDefinitions",
     "horizontalpodautoscalers.autoscaling": "autoscalers:Autoscalers",
     "poddisruptionbudgets.policy": "disruptionbudgets:DisruptionBudgets",
     "certificatesigningrequests.certificates.k8s.io": "signingrequests:SigningRequests",
