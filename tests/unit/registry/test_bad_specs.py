@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
+from kubette.api import schema
 from kubette.api.errors import Invalid
-from kubette.api.kinds import all_kinds
+from kubette.api.kinds import all_kinds, resource
 from kubette.apiserver import actors, registry
 from kubette.apiserver.registry.base import Strategy
 
@@ -512,3 +513,46 @@ WARNED: list[tuple[str, Object, list[str]]] = [
 def test_warned(world: Any, kind: str, changes: Object, warnings: list[str]) -> None:
     world.create(kind, changed(kind, changes))
     assert world.warnings == warnings
+
+
+_ODD_VALUES: list[Any] = [None, "", 0, -1, [], {}, "a b", "None", [{}], ["x"], {"a": "b"}, True, [None]]
+
+
+def _paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [found for key, child in pairs for found in ((*path, key), *_paths(child, (*path, key)))]
+
+
+@pytest.mark.parametrize("name", sorted(GOOD))
+def test_no_odd_object_crashes_a_strategy(world: Any, name: str) -> None:
+    """Each field in turn is gone or odd: rules give errors, never an exception of Python's."""
+    kind = resource(name)
+    strategy = registry.strategy_for(kind)
+    meta = {"name": "it", **({"namespace": "default"} if kind.namespaced else {}), **GOOD[name].get("metadata", {}), "uid": "u"}
+    good = {"apiVersion": kind.api_version, "kind": kind.kind, **copy.deepcopy(GOOD[name]), "metadata": meta}
+    full = copy.deepcopy(good)
+    strategy.default(full)
+    strategy.prepare_create(full, world.context())
+    for path in _paths(good):
+        if path[0] in ("apiVersion", "kind") or path == ("metadata",):
+            continue
+        for value in [*_ODD_VALUES, "gone"]:
+            obj = copy.deepcopy(good)
+            parent: Any = obj
+            for step in path[:-1]:
+                parent = parent[step]
+            if value == "gone":
+                parent.pop(path[-1])
+            else:
+                parent[path[-1]] = copy.deepcopy(value)
+            if schema.check(kind, obj, "Ignore").errors:
+                continue
+            strategy.default(obj)
+            strategy.prepare_create(obj, world.context())
+            assert all(map(str, strategy.validate(obj, world.context())))
+            list(strategy.warnings_on_create(obj, world.context()))
+            for sub in ("", "status"):
+                new, ctx = copy.deepcopy(obj), world.context(sub)
+                strategy.prepare_update(new, copy.deepcopy(full), ctx)
+                strategy.validate_update(new, full, ctx)
+                list(strategy.warnings_on_update(new, full, ctx))

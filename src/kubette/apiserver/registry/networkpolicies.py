@@ -38,7 +38,7 @@ class NetworkPolicies(Strategy):
 
     def warnings_on_create(self, obj: Object, ctx: Context) -> Iterable[str]:
         for path, block in _blocks(obj["spec"]):
-            yield from addresses.cidr_warnings(block["cidr"], f"{path}.cidr")
+            yield from addresses.cidr_warnings(block.get("cidr") or "", f"{path}.cidr")
             for i, hole in enumerate(block.get("except") or ()):
                 yield from addresses.cidr_warnings(hole, f"{path}.except[{i}]")
 
