@@ -70,6 +70,8 @@ GOOD: dict[str, Object] = {
     "roles.rbac.authorization.k8s.io": {"rules": [{"verbs": ["get"], "apiGroups": [""], "resources": ["pods"]}]},
     "clusterrolebindings.rbac.authorization.k8s.io": {"roleRef": {"kind": "ClusterRole", "name": "r"}, "subjects": [{"kind": "User", "name": "u"}]},
     "priorityclasses.scheduling.k8s.io": {"value": 1},
+    "resourceclaims.resource.k8s.io": {"spec": {"devices": {"requests": [{"name": "r", "exactly": {"deviceClassName": "c"}}]}}},
+    "resourceclaimtemplates.resource.k8s.io": {"spec": {"spec": {"devices": {"requests": [{"name": "r", "firstAvailable": [{"name": "a", "deviceClassName": "c"}]}]}}}},
     "customresourcedefinitions.apiextensions.k8s.io": {"metadata": {"name": "things.example.com"}, "spec": {"group": "example.com", "scope": "Namespaced", "names": {"plural": "things", "kind": "Thing"}, "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": {"type": "object", "properties": {"n": {"type": "integer"}}}}}}}]}},
 }
 #: Where a CustomResourceDefinition's only schema is.
@@ -412,6 +414,13 @@ REFUSED: dict[str, list[tuple[Object, str]]] = {
         ({"spec.versions[0].deprecationWarning": "x"}, "can only be set for deprecated versions"),
         ({"spec.versions[0].selectableFields": [{"jsonPath": ".spec"}]}, "must point to a field of type string, boolean or integer"),
     ],
+    "resourceclaims.resource.k8s.io": [
+        ({"spec.devices.requests[0].name": ""}, "spec.devices.requests[0].name: Required value"),
+        ({"spec.devices.requests[0].exactly": None}, "spec.devices.requests[0]: Required value: exactly one of `exactly` or `firstAvailable` is required"),
+        ({"spec.devices.requests[0].exactly.deviceClassName": ""}, "spec.devices.requests[0].exactly.deviceClassName: Required value"),
+        ({"spec.devices.requests[0].exactly.allocationMode": "Odd"}, 'exactly.allocationMode: Unsupported value: "Odd"'),
+        ({"spec.devices.requests[0].exactly.count": -1}, "exactly.count: Invalid value: -1: must be greater than zero"),
+    ],
     "priorityclasses.scheduling.k8s.io": [
         ({"metadata.name": "system-odd"}, "error: system-odd is not a known system priority class"),
         ({"value": 2000000000}, "maximum allowed value of a user defined priority is 1000000000"),
@@ -485,8 +494,9 @@ def test_refused(world: Any, kind: str, changes: Object, says: str) -> None:
 
 def test_every_kind_that_is_kept_has_rules() -> None:
     """A kind without a strategy of its own accepts anything."""
-    kept = [k for k in all_kinds() if actors.stored(k) and k.group != "resource.k8s.io"]
-    assert [k.kind for k in kept if type(registry.strategy_for(k)) is Strategy] == []
+    kept = [k for k in all_kinds() if actors.stored(k)]
+    plain = [k.kind for k in kept if type(registry.strategy_for(k)) is Strategy]
+    assert plain == ["DeviceClass", "ResourceSlice"], "docs/api.md names them"
 
 
 #: kind → changes and what the server warns of.
@@ -556,3 +566,9 @@ def test_no_odd_object_crashes_a_strategy(world: Any, name: str) -> None:
                 strategy.prepare_update(new, copy.deepcopy(full), ctx)
                 strategy.validate_update(new, full, ctx)
                 list(strategy.warnings_on_update(new, full, ctx))
+
+
+def test_a_request_for_devices_is_for_one(world: Any) -> None:
+    made = world.create("resourceclaims.resource.k8s.io", GOOD["resourceclaims.resource.k8s.io"])
+    wanted = {"deviceClassName": "c", "allocationMode": "ExactCount", "count": 1}
+    assert made["spec"]["devices"]["requests"][0]["exactly"] == wanted

@@ -68,6 +68,8 @@ _STRATEGIES: dict[str, str] = {
     "mutatingadmissionpolicybindings.admissionregistration.k8s.io": "admissionpolicies:AdmissionPolicyBindings",
     "validatingadmissionpolicybindings.admissionregistration.k8s.io": "admissionpolicies:AdmissionPolicyBindings",
     "apiservices.apiregistration.k8s.io": "apiservices:APIServices",
+    "resourceclaims.resource.k8s.io": "resourceclaims:ResourceClaims",
+    "resourceclaimtemplates.resource.k8s.io": "resourceclaims:ResourceClaimTemplates",
     "customresourcedefinitions.apiextensions.k8s.io": "customresourcedefinitions:CustomResourceDefinitions",
     "horizontalpodautoscalers.autoscaling": "autoscalers:Autoscalers",
     "poddisruptionbudgets.policy": "disruptionbudgets:DisruptionBudgets",
