@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kubette.api.errors import BadRequest, invalid_object, required
+from kubette.api.errors import BadRequest, FieldError, invalid, invalid_object
 from kubette.api.kinds import Kind
 from kubette.apiserver.authn import User, from_claims
 from kubette.apiserver.rbac import MASTERS, Attributes
@@ -20,35 +20,57 @@ def answer(app: App, user: User, kind: Kind, namespace: str, obj: Object) -> Obj
     """The review with its ``status`` filled in."""
     spec = obj.get("spec") or {}
     obj.setdefault("metadata", {})
+    if errors := review_errors(kind.kind, namespace, obj):
+        raise invalid_object(kind.kind, "", errors, kind.group)
     match kind.kind:
         case "SelfSubjectAccessReview":
-            obj["status"] = _access(app, user, kind, obj, spec)
+            obj["status"] = _access(app, user, spec)
         case "SubjectAccessReview" | "LocalSubjectAccessReview":
-            if kind.kind.startswith("Local"):
-                asked = (spec.get("resourceAttributes") or {}).get("namespace", "")
-                if asked != namespace:
-                    raise BadRequest("namespace on the URL does not match spec.resourceAttributes.namespace")
-            if not spec.get("user") and not spec.get("groups"):
-                error = required("spec.user", "at least one of user or group must be specified")
-                raise invalid_object(kind.kind, "", [error], kind.group)
             subject = User(spec.get("user") or "", tuple(spec.get("groups") or ()))
-            obj["status"] = _access(app, subject, kind, obj, spec)
+            obj["status"] = _access(app, subject, spec)
         case "SelfSubjectRulesReview":
-            obj["status"] = _rules(app, user, spec.get("namespace") or "")
+            if not spec.get("namespace"):
+                raise BadRequest("no namespace on request")
+            obj["status"] = _rules(app, user, spec["namespace"])
         case "SelfSubjectReview":
             obj["status"] = {"userInfo": user.info()}
         case "TokenReview":
+            if not spec.get("token"):
+                raise BadRequest("token is required for TokenReview in authentication")
             obj["status"] = _token(app, spec)
         case _:
             raise BadRequest(f"{kind.kind} cannot be answered")
     return obj
 
 
-def _access(app: App, user: User, kind: Kind, obj: Object, spec: Object) -> Object:
+def review_errors(kind: str, namespace: str, obj: Object) -> list[FieldError]:
+    """What upstream's pkg/apis/authorization/validation refuses in an access review. Pure."""
+    if not kind.endswith("AccessReview"):
+        return []
+    spec, local = obj.get("spec") or {}, kind.startswith("Local")
     resource, other = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
-    if (resource is None) == (other is None):
+    out: list[FieldError] = []
+    if resource is not None and other is not None:
+        words = "cannot be specified in combination with resourceAttributes"
+        out.append(invalid("spec.nonResourceAttributes", other, words))
+    if resource is None and other is None:
         words = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
-        raise invalid_object(kind.kind, "", [required("spec.resourceAttributes", words)], kind.group)
+        out.append(invalid("spec.resourceAttributes", None, words))
+    if not kind.startswith("Self") and not spec.get("user") and not spec.get("groups"):
+        out.append(invalid("spec.user", "", "at least one of user or group must be specified"))
+    allowed = ("managedFields", "namespace") if local else ("managedFields",)
+    if extra := {k: v for k, v in obj["metadata"].items() if v and k not in allowed}:
+        out.append(invalid("metadata", extra, "must be empty except for namespace" if local else "must be empty"))
+    if local and resource is not None and (resource.get("namespace") or "") != namespace:
+        path = "spec.resourceAttributes.namespace"
+        out.append(invalid(path, resource.get("namespace") or "", "must match metadata.namespace"))
+    if local and other is not None:
+        out.append(invalid("spec.nonResourceAttributes", other, "disallowed on this kind of request"))
+    return out
+
+
+def _access(app: App, user: User, spec: Object) -> Object:
+    resource, other = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
     if resource is not None:
         asked = Attributes(
             resource.get("verb", ""), resource.get("group", ""), resource.get("version", ""),
