@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import os
 import signal
@@ -272,7 +273,8 @@ async def local_node(spec: ClusterSpec, name: str, pull_netns: Path) -> None:
         asyncio.TaskGroup() as group,
     ):
         images = ImageStore(spec.images_dir, pull_netns)
-        running = node(kubelet, config, images, spec.pod_cidr, LINK, lambda: local.restore(spec.subnet, address))
+        restore = functools.partial(local.restore, spec.subnet, address)
+        running = node(kubelet, config, images, spec.pod_cidr, LINK, restore, network=proxying)
         group.create_task(running, name="node")
         group.create_task(serve_services(proxying), name="proxy")
 
@@ -284,10 +286,12 @@ async def node(
     cluster_cidr: str,
     link: str,
     restore_link: Callable[[], None] = lambda: None,
+    network: Client | None = None,
 ) -> None:
     """An agent with everything that it runs on, and the node's part in the network between nodes.
 
-    ``restore_link`` brings back the link's own address and routes where those are ours to keep."""
+    ``restore_link`` brings back the link's own address and routes where those are ours to keep. ``network``: the
+    identity that follows nodes and endpoints (default: ``client``); a node's own may read neither of others."""
     from kubette import agent
     from kubette.agent import neighbours
     from kubette.network.pods import PodNetwork, hold_gateway
@@ -304,7 +308,8 @@ async def node(
     async with node_tables(address, cluster_cidr) as ports, asyncio.TaskGroup() as group:
         running = agent.run(client, config, runtime, images, PodNetwork(address), host_ports=ports)
         group.create_task(running, name="agent")
-        group.create_task(neighbours.keep(client, config.node_name, address, link, restore), name="neighbours")
+        following = neighbours.keep(network or client, config.node_name, address, link, restore)
+        group.create_task(following, name="neighbours")
 
 
 @contextlib.asynccontextmanager

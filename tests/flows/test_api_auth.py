@@ -112,7 +112,9 @@ async def test_a_node_writes_itself_and_its_pods(api: Api) -> None:
     await api.ok("POST", "/api/v1/nodes", {"metadata": {"name": "two"}})
     pods = {}
     for where in ("one", "two"):
-        spec = {"nodeName": where, "containers": [{"name": "c", "image": "i:1"}]}
+        token_for_a = {"projected": {"sources": [{"serviceAccountToken": {"audience": "a", "path": "t"}}]}}
+        spec = {"nodeName": where, "containers": [{"name": "c", "image": "i:1"}],
+                "volumes": [{"name": "v", **token_for_a}]}  # fmt: skip
         pods[where] = await api.ok("POST", f"{NS}/pods", {"metadata": {"name": f"on-{where}"}, "spec": spec})
 
     def token(where: str) -> dict[str, Any]:
@@ -148,18 +150,23 @@ async def test_groups_are_not_taken_without_a_user(api: Api) -> None:
 
 
 async def test_components_have_what_they_need_and_no_more(api: Api) -> None:
-    async def may(user: str, groups: list[str], verb: str, resource: str, group: str = "") -> bool:
+    async def may(user: str, groups: list[str], verb: str, resource: str, group: str = "", **more: Any) -> bool:
         spec = {"user": user, "groups": groups,
-                "resourceAttributes": {"verb": verb, "resource": resource, "group": group}}  # fmt: skip
+                "resourceAttributes": {"verb": verb, "resource": resource, "group": group, **more}}  # fmt: skip
         review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
         answer = await api.ok("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", review)
         return bool(answer["status"]["allowed"])
 
     node = ("system:node:node-1", ["system:nodes"])
-    assert await may(*node, "watch", "pods") and not await may(*node, "create", "deployments", "apps")
+    own = {"fieldSelector": {"requirements": [{"key": "spec.nodeName", "operator": "In", "values": ["node-1"]}]}}
+    assert await may(*node, "watch", "pods", **own) and not await may(*node, "watch", "pods")
+    assert not await may(*node, "create", "deployments", "apps")
     assert await may("system:kube-proxy", [], "watch", "endpointslices", "discovery.k8s.io")
     assert not await may("system:kube-proxy", [], "get", "secrets")
     assert await may("system:kube-controller-manager", [], "delete", "pods")
+    assert not await may("system:kube-controller-manager", [], "create", "clusterrolebindings",
+                         "rbac.authorization.k8s.io")  # fmt: skip
+    assert not await may("system:kube-controller-manager", [], "impersonate", "users")
     assert not await may("system:kube-scheduler", [], "create", "pods")
 
 

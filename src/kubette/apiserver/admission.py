@@ -13,12 +13,14 @@ from typing import Any
 from kubette.api import meta as m
 from kubette.api.errors import Forbidden, NotFound, not_found
 from kubette.api.kinds import Kind, resource
+from kubette.apiserver import podreferences
 from kubette.apiserver.registry.base import Reader
 from kubette.store import Store
 
 Object = dict[str, Any]
 TOKEN_DIRECTORY = "/var/run/secrets/kubernetes.io/serviceaccount"
 _TOKEN_SECONDS = 3607
+_ENFORCE_SECRETS = "kubernetes.io/enforce-mountable-secrets"
 _TAINTS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 #: Reviews and the like: asked in a namespace, stored nowhere.
 _NOT_STORED = frozenset({"localsubjectaccessreviews.authorization.k8s.io"})
@@ -95,7 +97,11 @@ async def wait_for_service_account(store: Store, namespace: str, obj: Object) ->
 
 def _service_account(namespace: str, pod: Object, reader: Reader) -> None:
     spec = pod.get("spec")
-    if not isinstance(spec, dict) or "kubernetes.io/config.mirror" in (m.metadata(pod).get("annotations") or {}):
+    if not isinstance(spec, dict):
+        return
+    if podreferences.is_mirror(pod):
+        if why := _mirror_refused(pod):
+            raise refused(resource("pods"), pod, why)
         return
     name = spec.get("serviceAccountName") or spec.get("serviceAccount") or "default"
     spec["serviceAccountName"] = spec["serviceAccount"] = name
@@ -111,6 +117,64 @@ def _service_account(namespace: str, pod: Object, reader: Reader) -> None:
         _mount_token(spec)
     if not spec.get("imagePullSecrets") and account.get("imagePullSecrets"):
         spec["imagePullSecrets"] = copy.deepcopy(account["imagePullSecrets"])
+    _mountable_secrets(pod, account, [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())])
+
+
+def _mirror_refused(pod: Object) -> str:
+    """Why a pod that claims to be a mirror is refused, whoever makes it: a node must gain nothing by it."""
+    if (pod.get("spec") or {}).get("serviceAccountName"):
+        return "a mirror pod may not reference service accounts"
+    if podreferences.secrets(pod):
+        return "a mirror pod may not reference secrets"
+    if podreferences.projects_token(pod):
+        return "a mirror pod may not use ServiceAccountToken volume projections"
+    return ""
+
+
+def admit_ephemeral_containers(namespace: str, pod: Object, reader: Reader) -> None:
+    """Ephemeral containers name only the Secrets that the pod's account lists, where it restricts them."""
+    name = (pod.get("spec") or {}).get("serviceAccountName") or ""
+    account = reader.get(resource("serviceaccounts"), namespace, name)
+    if account is not None:
+        _mountable_secrets({**pod, "spec": {}}, account, (pod.get("spec") or {}).get("ephemeralContainers") or [])
+
+
+def _mountable_secrets(pod: Object, account: Object, containers: list[Object]) -> None:
+    """For an account that restricts the Secrets of its pods to those that it lists. Raises Forbidden."""
+    if m.annotations(account).get(_ENFORCE_SECRETS, "").lower() not in ("1", "t", "true"):
+        return
+    spec, name = pod.get("spec") or {}, m.name(account)
+    mountable = {s.get("name") for s in account.get("secrets") or ()}
+    pulled = {s.get("name") for s in account.get("imagePullSecrets") or ()}
+    why = ""
+    for volume in spec.get("volumes") or ():
+        secret = (volume.get("secret") or {}).get("secretName")
+        if secret and secret not in mountable:
+            why = f'volume with secret.secretName="{secret}" is not allowed because service account {name} does not'
+    for container in containers:
+        where = f"container {container.get('name')} with envVar"
+        for variable in container.get("env") or ():
+            secret = ((variable.get("valueFrom") or {}).get("secretKeyRef") or {}).get("name")
+            if secret and secret not in mountable:
+                why = (
+                    f"{where} {variable.get('name')} referencing secret.secretName=\"{secret}\" is not allowed "
+                    f"because service account {name} does not"
+                )
+        for source in container.get("envFrom") or ():
+            secret = (source.get("secretRef") or {}).get("name")
+            if secret and secret not in mountable:
+                why = (
+                    f"container {container.get('name')} with envFrom referencing secret.secretName=\"{secret}\" is "
+                    f"not allowed because service account {name} does not"
+                )
+    for i, reference in enumerate(spec.get("imagePullSecrets") or ()):
+        if reference.get("name") not in pulled:
+            why = (
+                f'imagePullSecrets[{i}].name="{reference.get("name")}" is not allowed because service account {name} '
+                "does not"
+            )
+    if why:
+        raise refused(resource("pods"), pod, f"{why} reference that secret")
 
 
 def _mount_token(spec: Object) -> None:

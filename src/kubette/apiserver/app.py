@@ -11,12 +11,13 @@ from typing import Any
 
 from aiohttp import web
 
-from kubette.api.errors import ApiError, BadRequest, Forbidden, InternalError, NotFound, Unauthorized
-from kubette.apiserver import authn, codec, info, proxying, request, streams
+from kubette.api.errors import ApiError, BadRequest, Forbidden, InternalError, Unauthorized
+from kubette.apiserver import authn, codec, impersonation, info, proxying, request, streams
 from kubette.apiserver.authn import ANONYMOUS, User
+from kubette.apiserver.authz import Authorizer
 from kubette.apiserver.config import ServerConfig
 from kubette.apiserver.objects import Objects
-from kubette.apiserver.rbac import Attributes, Authorizer
+from kubette.apiserver.rbac import Attributes
 from kubette.apiserver.request import RequestInfo
 from kubette.apiserver.splice import Spliced
 from kubette.apiserver.tokens import Tokens
@@ -69,15 +70,12 @@ class App:
     async def handle(self, req: web.BaseRequest) -> web.StreamResponse:
         """The one entry point of the HTTP server."""
         try:
-            asked, unknown = _parse(req)
+            asked = request.parse(req.method, req.raw_path)
             user = self._user(req, asked)
-            if unknown is not None:
-                raise unknown
+            self.authorize(user, asked)
             call = Call(self, req, asked, user)
             if asked.kind is not None and (text := _DEPRECATED.get(asked.kind.group_resource)):
                 call.warnings.append(text)
-            if not self.authorizer.allowed(user, asked.attributes()):
-                raise forbidden(user, asked)
             return await dispatch(asked)(call)
         except ApiError as e:
             return _failed(req, e)
@@ -89,6 +87,12 @@ class App:
             _log.exception("%s %s", req.method, req.raw_path)
             return _failed(req, InternalError("Internal error occurred: see the server's log"))
 
+    def authorize(self, user: User, asked: RequestInfo, verb: str = "") -> None:
+        """Check the permission that a request needs. ``verb``: in place of its own. Raises Forbidden."""
+        attributes = asked.attributes(verb)
+        if not self.authorizer.allowed(user, attributes):
+            raise forbidden(user, asked, attributes)
+
     def _user(self, req: web.BaseRequest, asked: RequestInfo) -> User:
         transport = req.transport
         peer = transport.get_extra_info("peercert") if transport is not None else None
@@ -97,51 +101,21 @@ class App:
             if asked.path in info.PUBLIC:
                 return ANONYMOUS
             raise Unauthorized("Unauthorized")
-        if "Impersonate-User" in req.headers:
-            return self._impersonated(user, req)
-        if any(name.lower().startswith("impersonate-") for name in req.headers):
-            raise BadRequest("requested groups, uid or extra without impersonating a user")
-        return user
-
-    def _impersonated(self, user: User, req: web.BaseRequest) -> User:
-        """The user that ``kubectl --as`` names, if ``user`` may act for them."""
-        name = req.headers["Impersonate-User"]
-        groups = tuple(req.headers.getall("Impersonate-Group", []))
-        uid = req.headers.get("Impersonate-Uid", "")
-        resource, namespace, short = "users", "", name
-        if name.startswith("system:serviceaccount:") and name.count(":") == 3:
-            _, _, namespace, short = name.split(":")
-            resource = "serviceaccounts"
-        wanted = [Attributes("impersonate", "", "v1", resource, "", namespace, short)]
-        wanted += [Attributes("impersonate", "", "v1", "groups", "", "", g) for g in groups]
-        for attributes in wanted:
-            if not self.authorizer.allowed(user, attributes):
-                raise Forbidden(
-                    f'{resource} "{short}" is forbidden: {attributes.refusal(user.name)}',
-                    details={"name": short, "kind": resource},
-                )
-        if not groups and resource == "serviceaccounts":
-            groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}")
-        if name != ANONYMOUS.name and authn.AUTHENTICATED not in groups:
-            groups = (*groups, authn.AUTHENTICATED)
-        return User(name, groups, uid)
-
-
-def _parse(req: web.BaseRequest) -> tuple[RequestInfo, NotFound | None]:
-    """The request, and that it names nothing served: told only to those who may know (401 comes before 404)."""
-    try:
-        return request.parse(req.method, req.raw_path), None
-    except NotFound as e:
-        return request.plain(req.method, req.raw_path), e
+        target = impersonation.wanted(req.headers.items())
+        if target is None:
+            return user
+        return impersonation.act_as(user, target, asked.attributes(), self.authorizer.allowed)
 
 
 def dispatch(asked: RequestInfo) -> _Handler:
-    """The handler of a parsed request. Raises MethodNotAllowed."""
-    if asked.kind is None:
+    """The handler of a parsed request. Raises NotFound, MethodNotAllowed."""
+    if not asked.resource:
         return info.handle
+    if asked.kind is None:
+        raise request.page_not_found()
     sub = asked.subresource
     if not sub:
-        handler = None if _of_no_object(asked) else _VERBS.get(asked.verb)
+        handler = None if _has_no_route(asked) else _VERBS.get(asked.verb)
     elif sub == "scale":
         handler = _SCALE.get(asked.verb)
     elif sub in _STREAMS:
@@ -155,28 +129,28 @@ def dispatch(asked: RequestInfo) -> _Handler:
     return handler
 
 
-def _of_no_object(asked: RequestInfo) -> bool:
-    """A write that upstream has no route for: to a collection, or across namespaces."""
+def _has_no_route(asked: RequestInfo) -> bool:
+    """A write to a collection, or across namespaces; a watch by another method than GET."""
     if asked.verb in ("update", "patch"):
         return not asked.name
+    if asked.verb == "watch":
+        return asked.method not in ("GET", "HEAD")
     kind = asked.kind
     return asked.verb == "deletecollection" and kind is not None and kind.namespaced and not asked.namespace
 
 
-def forbidden(user: User, asked: RequestInfo) -> Forbidden:
-    """Upstream's words for what RBAC refuses."""
-    attributes = asked.attributes()
+def forbidden(user: User, asked: RequestInfo, attributes: Attributes) -> Forbidden:
+    """Upstream's words for a request that no authorizer allows."""
     why = attributes.refusal(user.name)
-    kind = asked.kind
-    if kind is None:
+    if not asked.resource:
         return Forbidden(f"forbidden: {why}", details={})
-    details: dict[str, Any] = {"kind": kind.plural}
-    if asked.name:
-        details["name"] = asked.name
-    if kind.group:
-        details["group"] = kind.group
-    named = f' "{asked.name}"' if asked.name else ""
-    return Forbidden(f"{kind.group_resource}{named} is forbidden: {why}", details=details)
+    details: dict[str, Any] = {"kind": asked.resource}
+    if attributes.name:
+        details["name"] = attributes.name
+    if asked.group:
+        details["group"] = asked.group
+    named = f' "{attributes.name}"' if attributes.name else ""
+    return Forbidden(f"{asked.group_resource}{named} is forbidden: {why}", details=details)
 
 
 def _failed(req: web.BaseRequest, error: ApiError) -> web.Response:

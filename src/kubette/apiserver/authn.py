@@ -6,11 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from kubette.api import names
 from kubette.api.errors import Unauthorized
 from kubette.apiserver.tokens import BadToken, Tokens, extra
 
 AUTHENTICATED = "system:authenticated"
 UNAUTHENTICATED = "system:unauthenticated"
+#: Group and prefix of the users that are nodes.
+NODES, NODE_PREFIX = "system:nodes", "system:node:"
+_ACCOUNT = "system:serviceaccount:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,23 @@ class User:
 
 
 ANONYMOUS = User("system:anonymous", (UNAUTHENTICATED,))
+
+
+def node_of(user: User) -> str | None:
+    """The node that asks; None for everybody else. A member of the group that names no node is the node ""."""
+    if NODES not in user.groups or not user.name.startswith(NODE_PREFIX):
+        return None
+    return user.name.removeprefix(NODE_PREFIX)
+
+
+def service_account(name: str) -> tuple[str, str] | None:
+    """Namespace and name of the ServiceAccount that a user's name is; None where it is none's."""
+    if not name.startswith(_ACCOUNT):
+        return None
+    parts = name.removeprefix(_ACCOUNT).split(":")
+    if len(parts) != 2 or names.dns1123_label(parts[0]) or names.dns1123_subdomain(parts[1]):
+        return None
+    return parts[0], parts[1]
 
 
 def from_certificate(peercert: Mapping[str, Any]) -> User | None:

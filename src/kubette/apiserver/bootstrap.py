@@ -1,7 +1,8 @@
 """What a cluster has from its first second: namespaces, RBAC, priority classes, and the Service `kubernetes`.
 
-Run at every start: it makes what is missing and leaves the rest, but for the Service's endpoints, which are
-this server's address and kept so.
+Run at every start. It makes what is missing, and brings roles and bindings of an older version up to date unless
+their annotation ``autoupdate`` says ``false``; the Service's endpoints are this server's address and kept so. The
+rest is left alone.
 """
 
 from __future__ import annotations
@@ -34,9 +35,34 @@ async def run(objects: Objects, config: ServerConfig) -> None:
         *((resource("priorityclasses.scheduling.k8s.io"), o) for o in _priority_classes()),
     ]
     acks = [w for kind, obj in wanted if (w := _create(objects, kind, obj)) is not None]
+    acks += _reconcile(objects)
     for ack in acks:
         await ack.finish()
     await ensure_service(objects, config)
+
+
+def _reconcile(objects: Objects) -> list[writes.Written]:
+    """Roles and bindings of the bootstrap policy as it is now."""
+    out = []
+    for plural, wanted, field, merged in (
+        ("clusterroles", policy.cluster_roles(), "rules", policy.merged_rules),
+        ("clusterrolebindings", policy.cluster_role_bindings(), "subjects", policy.merged_subjects),
+    ):
+        kind = resource(f"{plural}.{policy.GROUP}")
+        for obj in wanted:
+            name = obj["metadata"]["name"]
+            found = objects.get(kind, "", name)
+            if found is None or meta.annotations(found).get(f"{policy.GROUP}/autoupdate") == "false":
+                continue
+            values = merged(name, obj.get(field) or [], found.get(field) or [])
+            if values == (found.get(field) or []):
+                continue
+
+            def change(old: Object, field: str = field, values: list[Object] = values) -> Object:
+                return {**old, field: values}
+
+            out.append(writes.update(objects, kind, "", name, change, context(objects), lambda new, old: None))
+    return out
 
 
 async def keep(objects: Objects, config: ServerConfig) -> None:

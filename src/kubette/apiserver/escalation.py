@@ -12,9 +12,10 @@ from typing import Any
 
 from kubette.api import meta
 from kubette.api.errors import Forbidden, not_found
-from kubette.api.kinds import Kind, resource
+from kubette.api.kinds import Kind
 from kubette.apiserver.authn import User
-from kubette.apiserver.rbac import MASTERS, Attributes, Authorizer, Rule
+from kubette.apiserver.authz import Authorizer
+from kubette.apiserver.rbac import MASTERS, Attributes, Rule
 
 Object = dict[str, Any]
 _GROUP = "rbac.authorization.k8s.io"
@@ -79,41 +80,78 @@ def missing(wanted: Iterable[Rule], held: Iterable[Rule]) -> list[str]:
     return [f"{{{subject}, Verbs:[{', '.join(verbs)}]}}" for subject, verbs in sorted(lacking.items())]
 
 
-def admit(authorizer: Authorizer, user: User, kind: Kind, new: Object, old: Object | None) -> None:
-    """Refuse a role or binding that gives what ``user`` does not hold. Raises Forbidden, NotFound."""
-    if kind.group != _GROUP or MASTERS in user.groups:
+def admit(authorizer: Authorizer, user: User, kind: Kind, new: Object, old: Object | None, namespace: str) -> None:
+    """Refuse a role or binding that gives what ``user`` does not hold. Raises Forbidden, NotFound.
+
+    Every change is judged, also of labels alone: those decide into which roles a ClusterRole is aggregated."""
+    if kind.group != _GROUP or MASTERS in user.groups or (old is not None and _only_for_garbage_collection(new, old)):
         return
-    namespace = meta.namespace(new)
     if kind.plural.endswith("roles"):
-        same = old is not None and all(new.get(f) == old.get(f) for f in ("rules", "aggregationRule"))
-        if same or authorizer.allowed(user, Attributes("escalate", _GROUP, "v1", kind.plural, "", namespace,
-                                                       meta.name(new))):  # fmt: skip
-            return
-        if new.get("aggregationRule"):
-            everything = [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}]
-            if missing(everything, authorizer.rules(user, namespace)):
-                raise _refused(kind, new, "must have cluster-admin privileges to use the aggregationRule")
-        wanted = new.get("rules") or []
-    else:
-        ref = new.get("roleRef") or {}
-        if old is not None and all(new.get(f) == old.get(f) for f in ("roleRef", "subjects")):
-            return
-        role = resource(f"{'clusterroles' if ref.get('kind') == 'ClusterRole' else 'roles'}.{_GROUP}")
-        name = str(ref.get("name") or "")
-        if authorizer.allowed(user, Attributes("bind", _GROUP, "v1", role.plural, "", namespace, name)):
-            return
-        found = authorizer.role(namespace if role.namespaced else "", name)
-        if found is None:
-            raise not_found(role.plural, name, role.group)
-        wanted = found
-    lines = missing(wanted, authorizer.rules(user, namespace))
-    if lines:
-        groups = ", ".join(f'"{group}"' for group in user.groups)
+        _admit_role(authorizer, user, kind, new, old, namespace)
+    elif kind.plural.endswith("bindings"):
+        _admit_binding(authorizer, user, kind, new, namespace)
+
+
+def _admit_role(
+    authorizer: Authorizer, user: User, kind: Kind, new: Object, old: Object | None, namespace: str
+) -> None:
+    # Of a create the name is not in the request, and so not in what ``escalate`` is asked for.
+    name = meta.name(new) if old is not None else ""
+    if authorizer.allowed(user, Attributes("escalate", _GROUP, "*", kind.plural, "", namespace, name)):
+        return
+    _confirm(authorizer, user, kind, new, new.get("rules") or [], namespace)
+    if (_aggregates(new) or _aggregates(old or {})) and missing(_EVERYTHING, authorizer.rules(user, namespace)):
+        raise _refused(kind, new, "must have cluster-admin privileges to use the aggregationRule")
+
+
+def _admit_binding(authorizer: Authorizer, user: User, kind: Kind, new: Object, namespace: str) -> None:
+    ref = new.get("roleRef") or {}
+    plural = {"ClusterRole": "clusterroles", "Role": "roles"}.get(ref.get("kind") or "")
+    if plural is None:
+        return  # validation refuses it
+    name = str(ref.get("name") or "")
+    if authorizer.allowed(user, Attributes("bind", str(ref.get("apiGroup") or ""), "*", plural, "", namespace, name)):
+        return
+    found = authorizer.role(namespace if plural == "roles" else "", name)
+    if found is None:
+        raise not_found(plural, name, _GROUP)
+    _confirm(authorizer, user, kind, new, found, namespace)
+
+
+def _confirm(
+    authorizer: Authorizer, user: User, kind: Kind, new: Object, wanted: Iterable[Rule], namespace: str
+) -> None:
+    """Raises Forbidden for a rule of ``wanted`` that the user does not hold."""
+    if lines := missing(wanted, authorizer.rules(user, namespace)):
+        groups = " ".join(f'"{group}"' for group in user.groups)
         raise _refused(
             kind, new,
             f'user "{user.name}" (groups=[{groups}]) is attempting to grant RBAC permissions not currently held:\n'
             + "\n".join(lines),
         )  # fmt: skip
+
+
+_EVERYTHING: list[Rule] = [
+    {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]},
+    {"verbs": ["*"], "nonResourceURLs": ["*"]},
+]
+
+
+def _aggregates(role: Object) -> bool:
+    return bool((role.get("aggregationRule") or {}).get("clusterRoleSelectors"))
+
+
+def _only_for_garbage_collection(new: Object, old: Object) -> bool:
+    """Whether nothing but finalizers and owners change: what the garbage collector needs to delete an object."""
+    return _without(new) == _without(old)
+
+
+def _without(obj: Object) -> Object:
+    kept = {k: v for k, v in meta.metadata(obj).items() if k not in _GARBAGE_FIELDS}
+    return {**{k: v for k, v in obj.items() if v}, "metadata": kept}
+
+
+_GARBAGE_FIELDS = ("finalizers", "ownerReferences", "managedFields", "selfLink")
 
 
 def _refused(kind: Kind, obj: Object, why: str) -> Forbidden:

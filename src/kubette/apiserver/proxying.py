@@ -47,7 +47,7 @@ async def proxy(call: Call) -> web.StreamResponse:
     else:
         host, number = _service_target(call, name, port)
     target = f"{bracketed(host)}:{number}"
-    prefix, path = _parts(request.raw_path.partition("?")[0], call.kind.namespaced)
+    prefix, path = info.prefix, info.rest
     query = f"?{info.raw_query}" if info.raw_query else ""
     tls = call.app.nodes.tls if plural == "nodes" else _unverified() if scheme == "https" else None
     if "upgrade" in request.headers.get("Connection", "").lower():
@@ -68,13 +68,6 @@ async def proxy(call: Call) -> web.StreamResponse:
             return await _answer(call, answer, Rewriting(prefix, target, request.host))
     except aiohttp.ClientError as e:
         raise ServiceUnavailable(f"error trying to reach service: {e}") from e
-
-
-def _parts(raw_path: str, namespaced: bool) -> tuple[str, str]:
-    """The proxy's own path and what follows it, which may be nothing; as they were sent."""
-    parts = raw_path.split("/")
-    own = 8 if namespaced else 6  # "", api, v1[, namespaces, NAME], pods, NAME, proxy
-    return "/".join(parts[:own]), "".join(f"/{part}" for part in parts[own:])
 
 
 def _headers(request: web.BaseRequest, path: str) -> CIMultiDict[str]:

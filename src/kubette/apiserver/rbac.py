@@ -7,7 +7,7 @@ Rules are compiled once after any RBAC object has changed; answers are cached un
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -34,6 +34,8 @@ class Attributes:
     namespace: str = ""
     name: str = ""
     path: str = ""
+    #: Terms of the field selector, which RBAC does not look at: (field, ``=`` or ``!=``, value).
+    fields: tuple[tuple[str, str, str], ...] = field(default=(), compare=False)
 
     def refusal(self, user: str) -> str:
         """Upstream's words for a refusal."""

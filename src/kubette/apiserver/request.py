@@ -1,4 +1,9 @@
-"""What a request asks for, read from its method and URL: upstream's ``RequestInfo``. Pure."""
+"""What a request asks for, read from its method and URL: upstream's ``RequestInfo``. Pure.
+
+Two questions are kept apart, as upstream does: which permission the request needs (``attributes``), which every
+request has an answer to, and whether the server has a route for it (``kind``). A user who may not ask gets 403, and
+only a user who may learns by 404 that nothing is there.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import parse_qs, unquote
 
-from kubette.api import kinds
+from kubette.api import kinds, names
 from kubette.api.errors import (
     ApiError,
     BadRequest,
@@ -17,27 +22,41 @@ from kubette.api.errors import (
     unsupported,
 )
 from kubette.api.kinds import Kind, Subresource
+from kubette.api.selectors import parse_fields
 from kubette.apiserver.rbac import Attributes
 
 _VERBS = {"POST": "create", "GET": "get", "HEAD": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
-_COLLECTION = {"get": "list", "delete": "deletecollection"}
-#: subresources whose path goes on behind them
+#: Verbs that an old form of URL says in its path.
+_VERBS_IN_PATH = frozenset({"watch", "proxy"})
+_WITH_SELECTORS = frozenset({"list", "watch", "deletecollection"})
+#: What follows a namespace's name and belongs to the Namespace itself.
+_OF_NAMESPACES = frozenset({"status", "finalize"})
+#: Subresources whose path goes on behind them.
 _OPEN_ENDED = frozenset({"proxy"})
 
 
 @dataclass(slots=True)
 class RequestInfo:
-    """``kind`` is None for paths that are no resource. ``rest`` is what follows ``/proxy/``."""
+    """``kind``: the served kind; None for a path that is no resource, and for a resource path without a route.
+
+    ``resource`` is empty for the former. ``name`` is the URL's; ``selected`` the one that a field selector asks for.
+    ``prefix`` and ``rest``: the path up to and after ``/proxy``, as they were sent."""
 
     method: str
     path: str
     verb: str
     query: dict[str, list[str]] = field(default_factory=dict)
     raw_query: str = ""
+    group: str = ""
+    version: str = ""
+    resource: str = ""
     kind: Kind | None = None
     namespace: str = ""
     name: str = ""
+    selected: str = ""
     subresource: str = ""
+    fields: tuple[tuple[str, str, str], ...] = ()
+    prefix: str = ""
     rest: str = ""
 
     def param(self, name: str, default: str = "") -> str:
@@ -49,70 +68,104 @@ class RequestInfo:
         values = self.query.get(name)
         return values is not None and values[0].lower() not in ("false", "0")
 
-    def attributes(self) -> Attributes:
-        kind = self.kind
-        if kind is None:
-            return Attributes(self.method.lower(), path=self.path)
+    def attributes(self, verb: str = "") -> Attributes:
+        """The permission that the request needs. ``verb``: in place of its own."""
+        if not self.resource:
+            return Attributes(verb or self.method.lower(), path=self.path)
         return Attributes(
-            self.verb, kind.group, kind.version, kind.plural, self.subresource, self.namespace, self.name
-        )
+            verb or self.verb, self.group, self.version, self.resource, self.subresource, self.namespace,
+            self.name or self.selected, fields=self.fields,
+        )  # fmt: skip
 
-
-def plain(method: str, target: str) -> RequestInfo:
-    """A request line without regard to resources."""
-    raw_path, _, raw_query = target.partition("?")
-    path = unquote(raw_path) if "%" in raw_path else raw_path
-    query = parse_qs(raw_query, keep_blank_values=True) if raw_query else {}
-    return RequestInfo(method, path, _VERBS.get(method, method.lower()), query, raw_query)
+    @property
+    def group_resource(self) -> str:
+        return f"{self.resource}.{self.group}" if self.group else self.resource
 
 
 def parse(method: str, target: str) -> RequestInfo:
-    """Read a request line. Raises NotFound for a resource path that names nothing that is served."""
-    raw_path = target.partition("?")[0]
-    info = plain(method, target)
-    parts = raw_path.split("/")
-    if len(parts) > 3 and parts[1] == "api":
-        group, version, rest = "", parts[2], parts[3:]
-    elif len(parts) > 4 and parts[1] == "apis":
-        group, version, rest = parts[2], parts[3], parts[4:]
+    """Read a request line."""
+    raw_path, _, raw_query = target.partition("?")
+    path = unquote(raw_path) if "%" in raw_path else raw_path
+    query = parse_qs(raw_query, keep_blank_values=True) if raw_query else {}
+    info = RequestInfo(method, path, _VERBS.get(method, ""), query, raw_query)
+    parts = path.strip("/").split("/")
+    if parts[0] == "api" and len(parts) > 2:
+        consumed = 2
+    elif parts[0] == "apis" and len(parts) > 3:
+        info.group, consumed = parts[1], 3
     else:
         return info
-    if rest and rest[-1] == "" and len(rest) > 1 and "proxy" not in rest:
-        rest = rest[:-1]
-    if not rest[0]:
+    info.version = parts[consumed - 1]
+    _read(info, raw_path, parts, consumed)
+    if not info.resource:
         return info
-    if "%" in raw_path:
-        rest = [unquote(p) for p in rest]
-    _resource(info, group, version, rest)
+    if not info.name:
+        _collection(info)
+    if query and info.verb in _WITH_SELECTORS and parts[consumed] != "watch":
+        _selectors(info)
     return info
 
 
-def _resource(info: RequestInfo, group: str, version: str, rest: list[str]) -> None:
-    if rest[0] == "watch":
-        rest = rest[1:]
-        info.query["watch"] = ["true"]
-    if len(rest) > 2 and rest[0] == "namespaces" and rest[2] not in ("status", "finalize"):
-        info.namespace, rest = rest[1], rest[2:]
-    elif len(rest) > 1 and rest[0] == "namespaces":
-        info.namespace = rest[1]  # RBAC sees a namespace as living in itself
-    kind = kinds.by_resource(group, version, rest[0]) if rest else None
-    if kind is None or (kind.namespaced and not info.namespace and len(rest) > 1):
-        raise page_not_found()
+def _read(info: RequestInfo, raw_path: str, parts: list[str], at: int) -> None:
+    """Namespace, resource, name and subresource from the parts of the path, and the kind if there is a route."""
+    if parts[at] in _VERBS_IN_PATH and at + 1 < len(parts):
+        info.verb, at = parts[at], at + 1
+    below = False
+    if parts[at] == "namespaces" and at + 1 < len(parts):
+        info.namespace = parts[at + 1]  # RBAC sees a Namespace as living in itself
+        if at + 2 < len(parts) and parts[at + 2] not in _OF_NAMESPACES:
+            at, below = at + 2, True
+    own = parts[at : at + 3]
+    info.resource, info.name, info.subresource = (*own, "", "")[:3]
+    if not raw_path.startswith("/") or raw_path.startswith("//") or "" in own or (below and not info.namespace):
+        return
+    kind = kinds.by_resource(info.group, info.version, info.resource)
+    if kind is None or info.verb == "proxy":
+        return
+    if below != kind.namespaced and (below or info.name):
+        return  # a kind of the cluster below a namespace; an object of a namespace without one
+    if info.subresource and (info.verb == "watch" or kind.subresource(info.subresource) is None):
+        return
+    if info.subresource in _OPEN_ENDED:
+        cut = _cut(raw_path, at + 3)
+        if cut is None:
+            return
+        info.prefix, info.rest = cut
+    elif len(parts) > at + 3:
+        return
     info.kind = kind
-    info.name = rest[1] if len(rest) > 1 else ""
-    info.subresource = rest[2] if len(rest) > 2 else ""
-    if len(rest) > 3:
-        if info.subresource not in _OPEN_ENDED:
-            raise page_not_found()
-        info.rest = "/" + "/".join(rest[3:])
-    if info.subresource and kind.subresource(info.subresource) is None:
-        raise page_not_found()
-    if not info.name:
-        info.verb = _COLLECTION.get(info.verb, info.verb)
-    if info.verb in ("get", "list") and info.query and info.flag("watch") and not info.subresource:
-        if info.name:
-            info.query["fieldSelector"] = [f"metadata.name={info.name}"]
-        info.verb = "watch"
+    if info.verb == "watch" and info.name:
+        info.query["fieldSelector"] = [f"metadata.name={info.name}"]
+
+
+def _cut(raw_path: str, count: int) -> tuple[str, str] | None:
+    """The path as it was sent, cut after ``count`` decoded parts; None where an encoded slash is in the way."""
+    raw = raw_path.split("/")
+    seen = 0
+    for i, part in enumerate(raw[1:], 2):
+        seen += unquote(part).count("/") + 1
+        if seen >= count:
+            return ("/".join(raw[:i]), "".join(f"/{p}" for p in raw[i:])) if seen == count else None
+    return None
+
+
+def _collection(info: RequestInfo) -> None:
+    if info.verb == "get":
+        info.verb = "watch" if info.query and info.flag("watch") else "list"
+    elif info.verb == "delete":
+        info.verb = "deletecollection"
+
+
+def _selectors(info: RequestInfo) -> None:
+    """What authorization sees of the field selector. A malformed one is refused later."""
+    try:
+        selector = parse_fields(info.param("fieldSelector"))
+    except ValueError:
+        return
+    info.fields = selector.terms
+    name = selector.exact("metadata.name")
+    if name and not names.path_segment_name(name):
+        info.selected = name
 
 
 def subresource_of(info: RequestInfo) -> Subresource | None:

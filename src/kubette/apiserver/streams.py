@@ -96,7 +96,7 @@ async def attach(call: Call) -> web.StreamResponse:
 
 async def port_forward(call: Call) -> web.StreamResponse:
     """``kubectl port-forward``."""
-    call.require("create" if call.info.method == "POST" else "get")
+    call.authorize("create")
     pod = _pod(call)
     host, port = _scheduled(call, pod)
     query = [("port", p) for value in call.info.query.get("ports", ()) for p in value.split(",")]
@@ -104,7 +104,7 @@ async def port_forward(call: Call) -> web.StreamResponse:
 
 
 async def _interactive(call: Call, what: str) -> web.StreamResponse:
-    call.require("create" if call.info.method == "POST" else "get")
+    call.authorize("create")  # also of a GET, as which a WebSocket comes
     info = call.info
     pod = _pod(call)
     container = _container(call, pod)

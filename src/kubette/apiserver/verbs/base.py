@@ -126,6 +126,11 @@ class Call:
         if (obj["kind"], obj["apiVersion"]) != (kind.kind, kind.api_version):
             raise invalid_patch(obj, _mismatch(obj, kind))
 
+    def authorize(self, verb: str) -> None:
+        """Forbidden unless the user has this further verb on what the request names."""
+        if verb != self.info.verb:
+            self.app.authorize(self.user, self.info, verb)
+
     def require(self, verb: str) -> None:
         """MethodNotAllowed unless the kind (or subresource) has the verb."""
         sub = self.kind.subresource(self.info.subresource) if self.info.subresource else None

@@ -41,7 +41,8 @@ async def apply(call: Call, obj: Object) -> web.StreamResponse:
         raise not_found(kind.plural, name, kind.group)
     ctx = call.context()
     parent = served_object(kind, objects.load(entry))
-    noderestriction.admit(call.user, kind, "create", call.info.subresource, parent, obj, objects)
+    allowed = call.app.authorizer.allowed
+    noderestriction.admit(call.user, kind, "create", call.info.subresource, parent, obj, objects, allowed)
     result = strategy_for(kind).connect(call.info.subresource, parent, obj, ctx)
     if result is None:
         raise method_not_allowed()

@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from kubette.api.errors import BadRequest
-from kubette.apiserver import admission, escalation, noderestriction, request, reviews, writes
+from kubette.apiserver import admission, certificates, escalation, noderestriction, request, reviews, writes
 from kubette.apiserver.registry.base import Context
 from kubette.apiserver.verbs.base import Call, codec_refused, method_not_allowed
 
@@ -38,10 +38,12 @@ async def handle(call: Call) -> web.StreamResponse:
     return call.answer(await written.finish(), 201)
 
 
-def admit(call: Call, ctx: Context) -> writes.Admit:
-    """Admission of a create, as ``writes`` takes it."""
+def admit(call: Call, ctx: Context, *, authorize: bool = False) -> writes.Admit:
+    """Admission of a create, as ``writes`` takes it. ``authorize``: the request's own verb is another."""
 
     def run(obj: Object, old: Object | None) -> None:
+        if authorize:
+            call.authorize("create")
         admission.admit_create(call.kind, call.namespace, obj, call.app.objects, call.app.config.toleration_seconds)
         _guard(call, obj, old)
 
@@ -50,14 +52,23 @@ def admit(call: Call, ctx: Context) -> writes.Admit:
 
 def admit_change(call: Call) -> writes.Admit:
     """Admission of an update."""
-    return lambda obj, old: _guard(call, obj, old)
+
+    def run(obj: Object, old: Object | None) -> None:
+        if (call.kind.group_resource, call.info.subresource) == ("pods", "ephemeralcontainers"):
+            admission.admit_ephemeral_containers(call.namespace, obj, call.app.objects)
+        _guard(call, obj, old)
+
+    return run
 
 
 def _guard(call: Call, obj: Object, old: Object | None) -> None:
-    """What RBAC cannot say of a write. Raises Forbidden."""
-    info, objects = call.info, call.app.objects
-    noderestriction.admit(call.user, call.kind, info.verb, info.subresource, obj, old, objects)
-    escalation.admit(call.app.authorizer, call.user, call.kind, obj, old)
+    """What the authorizers cannot say of a write, as they do not see the object. Raises Forbidden."""
+    info, app = call.info, call.app
+    allowed = app.authorizer.allowed
+    verb = "create" if old is None else info.verb
+    noderestriction.admit(call.user, call.kind, verb, info.subresource, obj, old, app.objects, allowed)
+    certificates.admit(allowed, call.user, call.kind, info.subresource, obj, old)
+    escalation.admit(app.authorizer, call.user, call.kind, obj, old, call.namespace)
 
 
 async def _binding(call: Call, obj: Object) -> web.StreamResponse:

@@ -6,7 +6,7 @@ import orjson
 from aiohttp import web
 
 from kubette.api.errors import NotFound
-from kubette.apiserver import admission, bodies, codec, deletion, noderestriction, request
+from kubette.apiserver import admission, authn, bodies, codec, deletion, noderestriction, request
 from kubette.apiserver.bodies import Body
 from kubette.apiserver.convert import stored_resource
 from kubette.apiserver.deletion import DeleteOptions
@@ -20,8 +20,7 @@ async def handle(call: Call) -> web.StreamResponse:
     options = await _options(call)
     kind, name = call.kind, call.info.name
     admission.admit_delete(kind, name)
-    if noderestriction.node_of(call.user) and (found := call.app.objects.get(kind, call.namespace, name)):
-        noderestriction.admit(call.user, kind, "delete", "", found, None, call.app.objects)
+    _guard(call, call.namespace, name)
     done = deletion.delete(call.app.objects, kind, call.namespace, name, options, call.context())
     value = await done.written.finish()
     if done.as_object:
@@ -42,6 +41,7 @@ async def collection(call: Call) -> web.StreamResponse:
             continue
         try:
             admission.admit_delete(kind, name)
+            _guard(call, namespace, name)
             writes.append(deletion.delete(objects, kind, namespace, name, options, ctx).written)
         except NotFound:
             continue  # deleted since, and not yet on disk
@@ -53,6 +53,14 @@ async def collection(call: Call) -> web.StreamResponse:
     doc = {**head, "metadata": meta, "items": [orjson.Fragment(v) for v in values]}
     body = orjson.dumps(doc)
     return call.raw(codec.convert(body, call.accepted.form), 200, call.accepted.form)
+
+
+def _guard(call: Call, namespace: str, name: str) -> None:
+    """A node deletes only what is its own. Raises Forbidden."""
+    objects = call.app.objects
+    if authn.node_of(call.user) is not None and (found := objects.get(call.kind, namespace, name)):
+        allowed = call.app.authorizer.allowed
+        noderestriction.admit(call.user, call.kind, "delete", "", found, None, objects, allowed)
 
 
 async def _options(call: Call) -> DeleteOptions:

@@ -22,6 +22,6 @@ async def handle(call: Call) -> web.StreamResponse:
     ctx = call.context()
     written = writes.update(
         call.app.objects, call.kind, call.namespace, call.info.name, lambda _: obj, ctx,
-        create.admit_change(call), admit_create=create.admit(call, ctx),
+        create.admit_change(call), admit_create=create.admit(call, ctx, authorize=True),
     )  # fmt: skip
     return call.answer(await written.finish(), 201 if written.created else 200)
