@@ -468,3 +468,13 @@ async def test_a_node_without_a_name_is_nobody(api: Api) -> None:
     nameless = {"Impersonate_User": "system:node:", "Impersonate_Group": "system:nodes"}
     assert await code(api, "POST", f"{V1}/nodes", {"metadata": {"name": "x"}}, **nameless) == 403
     assert await code(api, "GET", f"{V1}/services", **nameless) == 403
+
+
+async def test_a_token_bound_to_a_node_ends_with_it(api: Api) -> None:
+    await api.ok("POST", f"{V1}/nodes", {"metadata": {"name": "n"}})
+    await api.ok("POST", f"{NS}/serviceaccounts", {"metadata": {"name": "a"}})
+    bound = {"spec": {"boundObjectRef": {"apiVersion": "v1", "kind": "Node", "name": "n"}}}
+    token = (await api.ok("POST", f"{NS}/serviceaccounts/a/token", bound))["status"]["token"]
+    assert await bearer(api, token, "/apis", {}) == 200
+    await api.ok("DELETE", f"{V1}/nodes/n")
+    assert await bearer(api, token, "/apis", {}) == 401

@@ -89,6 +89,8 @@ class Tokens:
         for field, resource in (("pod", "pods"), ("secret", "secrets")):
             if bound := private.get(field):
                 self._alive(resource, namespace, bound)
+        if not private.get("pod") and (node := private.get("node")):
+            self._alive("nodes", "", node)
         if "legacy" in claims:
             self._is_held(token, namespace, claims["legacy"])
         return claims
