@@ -129,3 +129,10 @@ def test_hostnames() -> None:
     assert "10.42.0.2\th.sub.default.svc.cluster.local\th\n" in text
     assert text.endswith("1.1.1.1\ta\n")
     assert files.host_names({**POD, "spec": {"hostNetwork": True}}, "d", "node-1") == ("node-1", "")
+
+
+def test_env_from_takes_keys_that_are_no_shell_identifiers() -> None:
+    container = {"name": "c", "envFrom": [{"prefix": "p-", "configMapRef": {"name": "m"}}]}
+    pod = {"metadata": {"name": "p", "namespace": "d"}, "spec": {"containers": [container]}}
+    sources = env.Sources(config_maps={"m": {"data": {"1-key.x": "yes"}}})
+    assert env.build(pod, container, sources) == {"p-1-key.x": "yes"}
