@@ -99,3 +99,26 @@ async def test_load_balancers_share_no_address_and_wait_for_a_free_one(api: Fake
     await api.patch(SERVICES, "asks", {"spec": {"type": "LoadBalancer", "loadBalancerIP": None}}, "default")
     await api.until(lambda: _ips(api, "asks") == ["172.29.7.201"])
     assert _ips(api, "late") == ["172.29.7.200"]
+
+
+async def test_a_namespaces_other_finalizers_stay(api: FakeApi) -> None:
+    """Finalizers are written on what is there now: one that came during the deletion is not lost."""
+    await api.create(NAMESPACES, {"metadata": {"name": "x"}})
+    await api.until(lambda: api.find("serviceaccounts", "default", "x"))
+    added = False
+    listed = api.list
+
+    async def add_finalizer(kind: Any, namespace: str | None = None, **selectors: Any) -> Obj:
+        nonlocal added
+        if namespace == "x" and not added:
+            added = True
+            terminating = api.find("namespaces", "x") or {}
+            terminating["spec"]["finalizers"].append("example.com/mine")
+            await api.update(NAMESPACES, terminating, subresource="finalize")
+        return await listed(kind, namespace, **selectors)
+
+    api.list = add_finalizer  # type: ignore[method-assign]
+    await api.delete(NAMESPACES, "x")
+    await api.until(
+        lambda: (api.find("namespaces", "x") or {"spec": {}})["spec"].get("finalizers") == ["example.com/mine"]
+    )

@@ -1,4 +1,4 @@
-"""Ends a namespace: deletes everything in it, pods first, says what is left, and lets go when nothing is.
+"""Ends a namespace: deletes everything in it, pods first, reports what is left, and finalizes it when nothing is.
 
 ``remaining`` words the conditions purely. Source: upstream's ``namespaced_resources_deleter.go``.
 """
@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from kubette.api import errors, meta
@@ -27,11 +27,12 @@ def contents() -> list[Kind]:
 
 
 def remaining(
-    namespace: Object, left: Mapping[str, int], held: Mapping[str, int], failure: str, now: datetime
+    namespace: Object, left: Mapping[str, int], held: Mapping[str, int], failures: Sequence[str], now: datetime
 ) -> Object:
-    """The status while it terminates. ``left``: objects by kind; ``held``: objects by finalizer."""
+    """The status while it terminates. ``left``: objects by kind; ``held``: objects by finalizer; ``failures``: why
+    kinds could not be deleted."""
 
-    def words(rows: Mapping[str, int], form: str) -> str:
+    def listed(rows: Mapping[str, int], form: str) -> str:
         return ", ".join(form.format(name, number) for name, number in sorted(rows.items()))
 
     facts = [
@@ -44,25 +45,28 @@ def remaining(
         ),
         (
             "NamespaceDeletionContentFailure",
-            failure,
+            f"Failed to delete all resource types, {len(failures)} remaining: {', '.join(sorted(failures))}"
+            if failures
+            else "",
             "ContentDeleted",
             "All content successfully deleted, may be waiting on finalization",
         ),
         (
             "NamespaceContentRemaining",
-            left and "Some resources are remaining: " + words(left, "{} has {} resource instances"),
+            left and "Some resources are remaining: " + listed(left, "{} has {} resource instances"),
             "ContentRemoved",
             "All content successfully removed",
         ),
         (
             "NamespaceFinalizersRemaining",
             held
-            and "Some content in the namespace has finalizers remaining: " + words(held, "{} in {} resource instances"),
+            and "Some content in the namespace has finalizers remaining: "
+            + listed(held, "{} in {} resource instances"),
             "ContentHasNoFinalizers",
             "All content-preserving finalizers finished",
         ),
     ]
-    trouble = {
+    failing = {
         "NamespaceDeletionContentFailure": "ContentDeletionFailed",
         "NamespaceContentRemaining": "SomeResourcesRemain",
         "NamespaceFinalizersRemaining": "SomeFinalizersRemain",
@@ -71,9 +75,13 @@ def remaining(
     conditions: list[Object] = list(status.get("conditions") or [])
     for type_, bad, reason, message in facts:
         new = {"type": type_, "status": "True" if bad else "False"}
-        new |= {"reason": trouble[type_], "message": bad} if bad else {"reason": reason, "message": message}
+        new |= {"reason": failing[type_], "message": bad} if bad else {"reason": reason, "message": message}
         conditions = meta.set_condition(conditions, new, meta.format_time(now))
     return {**status, "phase": "Terminating", "conditions": conditions}
+
+
+def _finalizers(namespace: Object) -> list[str]:
+    return list((namespace.get("spec") or {}).get("finalizers") or ())
 
 
 class Namespace(Controller[Key]):
@@ -96,26 +104,35 @@ class Namespace(Controller[Key]):
             self.queue.add(("", key[0]))
 
     async def reconcile(self, key: Key) -> float | None:
-        namespace = self.namespaces.items.get(key)
-        if namespace is None or not meta.deleting(namespace):
+        known = self.namespaces.items.get(key)
+        namespace = await self._live(key[1]) if known is not None and meta.deleting(known) else None
+        if namespace is None or _FINALIZER not in _finalizers(namespace):
             return None
-        finalizers = namespace.get("spec", {}).get("finalizers") or []
-        if _FINALIZER not in finalizers:
+        left, held, failures = await self._empty(key[1])
+        namespace = await self._live(key[1])  # others write finalizers too
+        if namespace is None:
             return None
-        left, held, failure = await self._empty(key[1])
         namespaces = kind("namespaces")
-        if not left and not failure:
-            fresh = await self.api.get(namespaces, key[1])
-            fresh["spec"]["finalizers"] = [f for f in finalizers if f != _FINALIZER]
-            await self.carry_out([Update(namespaces, fresh, "finalize")])
+        status = remaining(namespace, left, held, failures, self.cluster.now())
+        if not left and not failures:
+            others = [f for f in _finalizers(namespace) if f != _FINALIZER]
+            changed = {**namespace, "spec": {**(namespace.get("spec") or {}), "finalizers": others}}
+            await self.carry_out([Update(namespaces, changed, "finalize")])
             return None
-        status = remaining(namespace, left, held, failure, self.cluster.now())
         await self.carry_out(status_patch(namespaces, namespace, status))
         look = self._looks[key] = self._looks.get(key, -1) + 1
         return float(min(_LAST_LOOK, _FIRST_LOOK * 2 ** min(look, 10)))
 
-    async def _empty(self, name: str) -> tuple[dict[str, int], dict[str, int], str]:
-        """Delete what there is; what was still there afterwards, by kind and by finalizer, and what failed."""
+    async def _live(self, name: str) -> Object | None:
+        """The namespace as it is now; None where it is gone, or not deleted."""
+        try:
+            found = await self.api.get(kind("namespaces"), name)
+        except errors.NotFound:
+            return None
+        return found if meta.deleting(found) else None
+
+    async def _empty(self, name: str) -> tuple[dict[str, int], dict[str, int], list[str]]:
+        """Delete what there is. Return what is left afterwards, by kind and by finalizer, and what failed."""
         left: dict[str, int] = {}
         held: dict[str, int] = {}
         failed: list[str] = []
@@ -131,8 +148,8 @@ class Namespace(Controller[Key]):
             except errors.ApiError as error:
                 failed.append(error.message)
             if each.group_resource == "pods" and left:
-                break  # the rest may be what they need to end in peace
-        return left, held, "; ".join(failed)
+                break  # pods may need the rest until they have ended
+        return left, held, failed
 
     async def _clear(self, each: Kind, namespace: str) -> list[Object]:
         items: list[Object] = (await self.api.list(each, namespace)).get("items") or []
