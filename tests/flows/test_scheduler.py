@@ -185,3 +185,19 @@ async def test_a_pod_that_found_no_node_is_looked_at_again_only_when_it_may_help
     await api.patch(NODES, "node-1", {"metadata": {"labels": {"disk": "ssd"}}})
     await api.until(lambda: where(api, "picky") == "node-1")
     assert loop.time() - started < 1, "twenty pods that came and found their place have not made it wait longer"
+
+
+async def test_a_binding_that_fails_with_any_exception_is_tried_again(api: FakeApi) -> None:
+    await node(api, "node-1")
+    create, left = api.create, [2]
+
+    async def flaky(*args: Any, **more: Any) -> Obj:
+        if more.get("subresource") == "binding" and left[0]:
+            left[0] -= 1
+            raise UnicodeDecodeError("utf-8", b"", 0, 1, "an answer that is no text")
+        return await create(*args, **more)
+
+    api.create = flaky  # type: ignore[method-assign]
+    await pod(api, "p")
+    await api.until(lambda: where(api, "p") == "node-1")
+    assert left == [0]

@@ -1,15 +1,16 @@
 """The scheduler at work: informers in, decisions one after the other, bindings side by side.
 
-A pod counts on its node from the moment of the decision, long before the informer shows it there; when
-the binding fails, that is taken back.
+A pod counts on its node from the moment of the decision, long before the informer shows it there; when the binding
+fails, for whatever reason, that is taken back and the pod is scheduled again. Bindings and the like are tasks of one
+group, which ends with the scheduler.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Coroutine, Generator, Mapping, Sequence
+from typing import Any, TypeVar
 
 from kubette.api import errors
 from kubette.api.kinds import resource
@@ -20,11 +21,13 @@ from kubette.client.interface import Api
 from kubette.scheduler.config import SchedulerConfig
 from kubette.scheduler.cycle import choose
 from kubette.scheduler.model import (
+    PREEMPTION,
+    Budget,
     Claim,
     Cluster,
     Node,
-    NodeState,
     Pod,
+    parse_budget,
     parse_claim,
     parse_namespace,
     parse_node,
@@ -32,90 +35,89 @@ from kubette.scheduler.model import (
 )
 from kubette.scheduler.nominations import Nominations
 from kubette.scheduler.plugins import RULES
-from kubette.scheduler.preemption import Preemption, preempt
+from kubette.scheduler.preemption import Preemption, search
 from kubette.scheduler.queue import Key, PodQueue
 from kubette.scheduler.rule import Change
 
-log = logging.getLogger(__name__)
+T = TypeVar("T")
 
-_YIELD_EVERY = 8  # decisions between turns of the event loop
+log = logging.getLogger(__name__)
 
 
 class Scheduler:
-    """State: the nodes with the pods that count on them. Everything is rebuilt from the informers."""
+    """State: the cluster with the pods that count on its nodes. Everything is rebuilt from the informers."""
 
     def __init__(self, api: Api, config: SchedulerConfig) -> None:
         self._api = api
         self._config = config
         self._recorder = Recorder(api, config.scheduler_name)
         self._queue = PodQueue()
-        self._nodes: dict[str, NodeState] = {}
-        self._lost: dict[str, dict[str, Pod]] = {}  # pods of nodes that are not (yet) known
-        self._placed: dict[str, str] = {}  # pod uid → node, bound or assumed
         self._binding: set[str] = set()  # uids
         self._nominated = Nominations()
         self._slots = asyncio.Semaphore(config.parallel_bindings)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._group: asyncio.TaskGroup | None = None
+        self._start = 0  # where the look at the nodes of a large cluster goes on
         self.pods: Informer[Pod] = Informer(api, resource("pods"), transform=parse_pod)
         self.nodes: Informer[Node] = Informer(api, resource("nodes"), transform=parse_node)
         self.namespaces: Informer[Mapping[str, str]] = Informer(api, resource("namespaces"), transform=parse_namespace)
         self.claims: Informer[Claim] = Informer(api, resource("persistentvolumeclaims"), transform=parse_claim)
+        self.budgets: Informer[Budget] = Informer(api, resource("poddisruptionbudgets.policy"), transform=parse_budget)
+        self._cluster = Cluster(claims=self.claims.items)
+        self._cluster.nominated = self._nominated.by_node
         self.nodes.subscribe(self._node_changed)
         self.pods.subscribe(self._pod_changed)
-        self.namespaces.subscribe(lambda key, old, new: self._stir("namespace", old, new))
-        self.claims.subscribe(lambda key, old, new: self._stir("claim", old, new))
+        self.namespaces.subscribe(self._namespace_changed)
+        self.claims.subscribe(lambda key, old, new: self._wake("claim", old, new))
 
     async def run(self) -> None:
         """Until cancelled."""
+        informers: tuple[Informer[Any], ...] = (self.nodes, self.pods, self.namespaces, self.claims, self.budgets)
         try:
-            async with asyncio.TaskGroup() as group:
-                for informer in (self.nodes, self.pods, self.namespaces, self.claims):
-                    group.create_task(informer.run(), name=f"informer {informer.kind.plural}")
-                for informer in (self.nodes, self.pods, self.namespaces, self.claims):
+            async with asyncio.TaskGroup() as self._group:
+                for informer in informers:
+                    self._group.create_task(informer.run(), name=f"informer {informer.kind.plural}")
+                for informer in informers:
                     await informer.wait_synced()
                 await self._schedule()
         finally:
-            for task in list(self._tasks):
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
             await self._recorder.close()
 
     async def _schedule(self) -> None:
-        done = 0
         while True:
             key = await self._queue.next()
             pod = self.pods.items.get(key)
-            if pod is None or not self._waits(pod) or pod.uid in self._placed:
+            if pod is None or not self._waits(pod) or self._cluster.placed(pod.uid):
                 continue
             try:
-                self._decide(pod)
+                await self._decide(pod)
             except Exception:
                 log.exception("scheduling %s/%s", *key)
                 self._queue.park(key, pod.priority, pod.created, retry=True)
-            done += 1
-            if done % _YIELD_EVERY == 0:
-                await asyncio.sleep(0)
+            await asyncio.sleep(0)  # everything else has its turn after each decision
 
-    def _decide(self, pod: Pod) -> None:
-        labels = {name: labels for (_, name), labels in self.namespaces.items.items()}
-        cluster = Cluster(self._nominated.counted(self._nodes, pod), labels, self.claims.items)
-        choice = choose(pod, cluster, RULES)
+    async def _decide(self, pod: Pod) -> None:
+        choice = choose(pod, self._cluster, RULES, self._start)
+        self._start += choice.looked
         if choice.node is not None:
-            self._place(pod, choice.node)
+            self._cluster.place(pod, choice.node)
             self._binding.add(pod.uid)
             self._spawn(self._bind(pod, choice.node), f"bind {pod.namespace}/{pod.name}")
             return
-        room = preempt(pod, choice, cluster, RULES)
+        self._cluster.budgets = self.budgets.items.values()
+        room = await _in_steps(search(pod, choice, self._cluster, self._start))
+        now = self.pods.items.get(pod.key)
+        if now is None or now.uid != pod.uid or not self._waits(now):
+            return  # it went, or was bound elsewhere, during the search
         message = choice.message(room.message)
         helped_by = choice.helped_by
         if room.node:
             helped_by |= {"left"}
-            outdone = self._nominated.put(pod, room.node)
-            self._spawn(self._make_room(pod, room, outdone), f"preempt for {pod.namespace}/{pod.name}")
+            replaced = self._nominated.put(pod, room.node)
+            self._spawn(self._make_room(pod, room, replaced), f"preempt for {pod.namespace}/{pod.name}")
         self._queue.park(pod.key, pod.priority, pod.created, helped_by)
         self._recorder.event(pod.reference, "Warning", "FailedScheduling", message)
         if (pod.condition.get("reason"), pod.condition.get("message")) != ("Unschedulable", message):
-            self._spawn(self._say_unschedulable(pod, message), f"unschedulable {pod.namespace}/{pod.name}")
+            self._spawn(self._report_unschedulable(pod, message), f"unschedulable {pod.namespace}/{pod.name}")
 
     async def _bind(self, pod: Pod, node: str) -> None:
         binding = {
@@ -127,30 +129,33 @@ class Scheduler:
         try:
             async with self._slots:
                 await self._api.create(resource("pods"), binding, pod.namespace, name=pod.name, subresource="binding")
-        except errors.ApiError as error:
+        except Exception as error:
+            if not isinstance(error, errors.ApiError):
+                log.exception("binding %s/%s to %s", pod.namespace, pod.name, node)
             self._binding.discard(pod.uid)
             self._binding_failed(pod, node, error)
             return
         self._binding.discard(pod.uid)
-        words = f"Successfully assigned {pod.namespace}/{pod.name} to {node}"
-        self._recorder.event(pod.reference, "Normal", "Scheduled", words)
+        message = f"Successfully assigned {pod.namespace}/{pod.name} to {node}"
+        self._recorder.event(pod.reference, "Normal", "Scheduled", message)
         if (now := self.pods.items.get(pod.key)) is None or now.uid != pod.uid:
-            self._unplace(pod.uid)  # it went while it was being bound
+            self._cluster.unplace(pod.uid)  # it went while it was being bound
 
-    def _binding_failed(self, pod: Pod, node: str, error: errors.ApiError) -> None:
+    def _binding_failed(self, pod: Pod, node: str, error: Exception) -> None:
         now = self.pods.items.get(pod.key)
         if now is not None and now.uid == pod.uid and now.node:
             return  # somebody else bound it, or the answer was lost; the informer knows where
-        self._unplace(pod.uid)
+        self._cluster.unplace(pod.uid)
+        self._queue.wake("left")
         if isinstance(error, errors.NotFound) or now is None or now.uid != pod.uid:
             return
-        log.debug("binding %s/%s to %s: %s", pod.namespace, pod.name, node, error.message)
+        log.debug("binding %s/%s to %s: %s", pod.namespace, pod.name, node, error)
         self._queue.park(pod.key, pod.priority, pod.created, retry=True)
 
-    async def _make_room(self, pod: Pod, room: Preemption, outdone: Sequence[Pod]) -> None:
-        """Have the victims leave, and note for whom the node is."""
-        said = f"{self._config.scheduler_name}: preempting to accommodate a higher priority pod"
-        condition = {"type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler", "message": said}
+    async def _make_room(self, pod: Pod, room: Preemption, replaced: Sequence[Pod]) -> None:
+        """Delete the victims, and record for whom the node is."""
+        message = f"{self._config.scheduler_name}: preempting to accommodate a higher priority pod"
+        condition = {"type": "DisruptionTarget", "status": "True", "reason": PREEMPTION, "message": message}
         for victim in room.victims:
             if victim.deleting:
                 continue
@@ -162,7 +167,7 @@ class Scheduler:
                 continue
             words = f"Preempted by pod {pod.uid} on node {room.node}"
             self._recorder.event(victim.reference, "Normal", "Preempted", words)
-        for which, node in ((pod, room.node), *((other, None) for other in outdone)):
+        for which, node in ((pod, room.node), *((other, None) for other in replaced)):
             try:
                 await self._patch_status(which, {"nominatedNodeName": node})
             except errors.ApiError as error:
@@ -172,17 +177,16 @@ class Scheduler:
         change = {"metadata": {"uid": pod.uid}, "status": status}
         await self._api.patch(resource("pods"), pod.name, change, pod.namespace, subresource="status", type="strategic")
 
-    async def _say_unschedulable(self, pod: Pod, message: str) -> None:
+    async def _report_unschedulable(self, pod: Pod, message: str) -> None:
         condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
         try:
             await self._patch_status(pod, {"conditions": [condition]})
         except errors.ApiError as error:
             log.debug("status of %s/%s: %s", pod.namespace, pod.name, error.message)
 
-    def _spawn(self, work: Any, name: str) -> None:
-        task = asyncio.get_running_loop().create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        assert self._group is not None, "the scheduler runs"
+        self._group.create_task(_guarded(work, name), name=name)
 
     # -- what the informers say --------------------------------------------------------------------
 
@@ -195,66 +199,58 @@ class Scheduler:
             self._queue.remove(key)
             self._nominated.drop(old.uid)
             if old.uid not in self._binding:
-                self._unplace(old.uid)
-            self._queue.stir("left")
+                self._cluster.unplace(old.uid)
+            self._queue.wake("left")
         if new is None:
             return
         if not self._waits(new):
             self._queue.remove(key)
             self._nominated.drop(new.uid)
         if new.node and not new.finished:
-            self._place(new, new.node)
+            self._cluster.place(new, new.node)
             if old is None or not old.node or old.labels != new.labels:
-                self._queue.stir("placed")  # affinity to it may be satisfied now
+                self._queue.wake("placed")  # affinity to it may be satisfied now
         elif new.finished:
-            if self._unplace(new.uid):
-                self._queue.stir("left")
-        elif self._waits(new) and new.uid not in self._placed and (old is None or old != new):
+            if self._cluster.unplace(new.uid):
+                self._queue.wake("left")
+        elif self._waits(new) and not self._cluster.placed(new.uid) and (old is None or old != new):
             if old is None and new.nominated:
                 self._nominated.put(new, new.nominated)
             self._queue.add(key, new.priority, new.created)
 
     def _node_changed(self, key: Key, old: Node | None, new: Node | None) -> None:
-        name = key[1]
         if new is None:
-            state = self._nodes.pop(name, None)
-            if state is not None:
-                self._lost[name] = state.pods
-            return
-        if old == new and name in self._nodes:
-            return  # a sign of life, nothing else
-        state = self._nodes.get(name)
-        if state is not None:
-            state.node = new
-        else:
-            state = self._nodes[name] = NodeState(new)
-            for pod in self._lost.pop(name, {}).values():
-                state.add(pod)
-        self._queue.stir("node")
+            self._cluster.drop_node(key[1])
+        elif old != new or key[1] not in self._cluster.nodes:  # else it is a sign of life, nothing more
+            self._cluster.put_node(new)
+            self._queue.wake("node")
 
-    def _stir(self, change: Change, old: object, new: object) -> None:
+    def _namespace_changed(self, key: Key, old: Mapping[str, str] | None, new: Mapping[str, str] | None) -> None:
+        if new is None:
+            self._cluster.namespaces.pop(key[1], None)
+        else:
+            self._cluster.namespaces[key[1]] = new
+        self._wake("namespace", old, new)
+
+    def _wake(self, change: Change, old: object, new: object) -> None:
         if old != new:
-            self._queue.stir(change)
+            self._queue.wake(change)
 
-    def _place(self, pod: Pod, node: str) -> None:
-        before = self._placed.get(pod.uid)
-        if before == node and (state := self._nodes.get(node)) is not None and state.pods.get(pod.uid) == pod:
-            return
-        self._unplace(pod.uid)
-        self._placed[pod.uid] = node
-        if (state := self._nodes.get(node)) is not None:
-            state.add(pod)
-        else:
-            self._lost.setdefault(node, {})[pod.uid] = pod
 
-    def _unplace(self, uid: str) -> bool:
-        node = self._placed.pop(uid, None)
-        if node is None:
-            return False
-        if (state := self._nodes.get(node)) is not None:
-            state.remove(uid)
-        elif (lost := self._lost.get(node)) is not None:
-            lost.pop(uid, None)
-            if not lost:
-                del self._lost[node]
-        return True
+async def _in_steps(work: Generator[None, None, T]) -> T:
+    """Run a long computation to its end, with a turn for everything else after each step."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as done:
+            result: T = done.value
+            return result
+        await asyncio.sleep(0)
+
+
+async def _guarded(work: Coroutine[Any, Any, None], name: str) -> None:
+    """What fails here must not end the scheduler."""
+    try:
+        await work
+    except Exception:
+        log.exception("%s", name)

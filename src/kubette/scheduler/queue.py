@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
-from collections.abc import Collection
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from kubette.scheduler.rule import Change
@@ -33,48 +33,43 @@ class PodQueue:
         self._heap: list[tuple[int, str, int, Key]] = []
         self._active: dict[Key, int] = {}  # key → number of its valid heap entry
         self._parked: dict[Key, tuple[int, str]] = {}  # priority, created
-        self._helped_by: dict[Key, Collection[Change]] = {}
+        self._helped: dict[Change, set[Key]] = {}  # parked pods by the changes that may help them
         self._tried: dict[Key, _Tried] = {}
         self._timers: dict[Key, asyncio.TimerHandle] = {}
         self._numbers = itertools.count()
         self._ready = asyncio.Event()
 
     def add(self, key: Key, priority: int, created: str) -> None:
-        self._parked.pop(key, None)
-        if timer := self._timers.pop(key, None):
-            timer.cancel()
+        self._unpark(key)
         number = self._active[key] = next(self._numbers)
         heapq.heappush(self._heap, (-priority, created, number, key))
         self._ready.set()
 
     def park(
-        self, key: Key, priority: int, created: str, helped_by: Collection[Change] = (), *, retry: bool = False
+        self, key: Key, priority: int, created: str, helped_by: Iterable[Change] = (), *, retry: bool = False
     ) -> None:
-        """It found no node. ``helped_by``: what would be worth another look; ``retry``: any time is."""
+        """The pod found no node. ``helped_by``: the changes after which to try again; ``retry``: try again anyway."""
         tried = self._tried.setdefault(key, _Tried())
         tried.count += 1
         tried.at = asyncio.get_running_loop().time()
-        self._parked[key], self._helped_by[key] = (priority, created), helped_by
+        self._parked[key] = priority, created
+        for change in helped_by:
+            self._helped.setdefault(change, set()).add(key)
         self._wake_at(key, self._earliest(tried) if retry else tried.at + _LONGEST)
 
     def remove(self, key: Key) -> None:
         """It has a node, or is gone."""
         self._active.pop(key, None)
-        self._parked.pop(key, None)
-        self._helped_by.pop(key, None)
         self._tried.pop(key, None)
-        if timer := self._timers.pop(key, None):
-            timer.cancel()
+        self._unpark(key)
 
-    def stir(self, change: Change) -> None:
-        """Something changed in the cluster: try those again whom it may help to a node."""
+    def wake(self, change: Change) -> None:
+        """Something changed in the cluster: try the pods again that it may help to a node."""
         now = asyncio.get_running_loop().time()
-        for key, (priority, created) in list(self._parked.items()):
-            if change not in self._helped_by[key]:
-                continue
+        for key in self._helped.pop(change, ()):
             earliest = self._earliest(self._tried[key])
             if earliest <= now:
-                self.add(key, priority, created)
+                self.add(key, *self._parked[key])
             else:
                 self._wake_at(key, earliest)
 
@@ -87,6 +82,13 @@ class PodQueue:
                     return key
             self._ready.clear()
             await self._ready.wait()
+
+    def _unpark(self, key: Key) -> None:
+        if self._parked.pop(key, None) is not None:
+            for keys in self._helped.values():
+                keys.discard(key)
+        if timer := self._timers.pop(key, None):
+            timer.cancel()
 
     def _earliest(self, tried: _Tried) -> float:
         return tried.at + float(min(_LAST_WAIT, _FIRST_WAIT * 2 ** min(tried.count - 1, 10)))

@@ -43,6 +43,13 @@ class Rule:
     def prepare(self, pod: Pod, cluster: Cluster) -> Any:
         return True
 
+    def copy(self, state: Any) -> Any:
+        """A state that ``moved`` may change. A rule whose state is about other pods overrides both."""
+        return state
+
+    def moved(self, state: Any, pod: Pod, other: Pod, node: NodeState, sign: int) -> None:
+        """Imagine that ``other`` comes to the node (1) or leaves it (-1): update the state for ``pod``."""
+
     def refuses(self, state: Any, pod: Pod, node: NodeState) -> Refusal | None:
         return None
 

@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 from kubette.api.placement import pod_requests
+from kubette.api.selectors import LabelSelector
 from kubette.api.taints import tolerated_for, tolerates
-from kubette.scheduler.cycle import choose
+from kubette.scheduler.cycle import choose, enough
 from kubette.scheduler.model import Claim, Cluster, NodeState, Pod, parse_node, parse_pod
 from kubette.scheduler.plugins import RULES
 
@@ -30,7 +31,7 @@ def node(name: str, *pods: Pod, cpu: str = "4", **labels: str) -> NodeState:
 
 
 def land(pod: Pod, *nodes: NodeState) -> str | None:
-    return choose(pod, Cluster({n.node.name: n for n in nodes}), RULES).node
+    return choose(pod, Cluster(nodes), RULES).node
 
 
 def test_requests_are_the_larger_of_running_and_starting_with_sidecars_in_both() -> None:
@@ -71,7 +72,7 @@ def test_affinity_to_pods_that_are_there_and_the_first_of_its_kind() -> None:
 def test_terms_may_mean_the_pods_of_chosen_namespaces_and_of_the_same_or_another_revision() -> None:
     term = {"topologyKey": "zone", "labelSelector": {"matchLabels": {"app": "db"}}}
     db = replace(pod("db"), namespace="data")
-    nodes = {n.node.name: n for n in (node("a", zone="1"), node("b", db, zone="2"))}
+    nodes = [node("a", zone="1"), node("b", db, zone="2")]
 
     def land(term: Obj, labels: Obj) -> str | None:
         near = {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
@@ -91,7 +92,7 @@ def test_nodes_that_cannot_be_used_count_for_spreading_as_the_policies_say() -> 
     taken = node("a", pod("x"), node="a")
     tainted = NodeState(replace(node("b", node="b").node, taints=({"key": "k", "effect": "NoSchedule"},)))
     rule = {"topologyKey": "node", "maxSkew": 1, "labelSelector": {"matchLabels": {"app": "x"}}}
-    nodes = Cluster({"a": taken, "b": tainted})
+    nodes = Cluster([taken, tainted])
     assert choose(pod("x", topologySpreadConstraints=[rule]), nodes, RULES).node is None, "b is the emptier domain"
     honoured = {**rule, "nodeTaintsPolicy": "Honor"}
     assert choose(pod("x", topologySpreadConstraints=[honoured]), nodes, RULES).node == "a"
@@ -99,7 +100,7 @@ def test_nodes_that_cannot_be_used_count_for_spreading_as_the_policies_say() -> 
 
 def test_a_claim_that_is_not_there_or_not_bound_is_told() -> None:
     volume = {"name": "v", "persistentVolumeClaim": {"claimName": "data"}}
-    nodes = {"a": node("a")}
+    nodes = [node("a")]
 
     def outcome(claim: Claim | None) -> str:
         known = {("default", "data"): claim} if claim is not None else {}
@@ -115,7 +116,7 @@ def test_a_claim_that_is_not_there_or_not_bound_is_told() -> None:
 
 def test_all_reasons_of_all_nodes_are_counted() -> None:
     asks = {"resources": {"requests": {"cpu": "8", "memory": "80Gi"}}}
-    nodes = {n.node.name: n for n in (node("a"), node("b"), node("c", disk="x"))}
+    nodes = [node("a"), node("b"), node("c", disk="x")]
     message = choose(pod(containers=[asks], nodeSelector={"disk": "x"}), Cluster(nodes), RULES).message("x")
     assert message.startswith(
         "0/3 nodes are available: 1 Insufficient cpu, 1 Insufficient memory, "
@@ -133,3 +134,40 @@ def test_tolerations_as_documented() -> None:
     waits = [{"key": "k", "operator": "Exists", "tolerationSeconds": s} for s in (300, 60)]
     assert (tolerated_for(taint, []), tolerated_for(taint, waits)) == (0, 60)
     assert tolerated_for(taint, [{"operator": "Exists"}]) is None
+
+
+def test_the_prepared_state_follows_pods_and_nodes() -> None:
+    """However pods came, moved, changed or went: the counts are those of the pods that are there."""
+    near = {"topologyKey": "node", "labelSelector": {"matchLabels": {"app": "x"}}}
+    apart = {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [near]}}
+    x, lonely = pod("x", owner="o"), pod("lonely", affinity=apart)
+    cluster = Cluster([node("a", node="a"), node("b", node="b")])
+
+    def state() -> tuple[list[str], int, list[int]]:
+        places = sorted(name for name, _ in cluster.matching(["default"], LabelSelector()))
+        return places, len(cluster.repelling), [n.owners.get("o", 0) for n in cluster.nodes.values()]
+
+    cluster.place(x, "a")
+    cluster.place(lonely, "b")
+    assert state() == (["a", "b"], 1, [1, 0])
+    cluster.place(replace(x, deleting=True), "a")
+    assert state() == (["a", "b"], 1, [0, 0])
+    assert list(cluster.matching(["default"], LabelSelector(), deleting=False)) == [("b", 1)]
+    cluster.place(x, "b")
+    assert state() == (["b", "b"], 1, [0, 1])
+    b = cluster.nodes["b"].node
+    cluster.drop_node("b")
+    assert state() == ([], 0, [0])
+    cluster.put_node(b)
+    assert state() == (["b", "b"], 1, [0, 1])
+    assert cluster.unplace(x.uid) and cluster.unplace(lonely.uid) and not cluster.unplace(x.uid)
+    assert state() == ([], 0, [0, 0]) and cluster.groups == {}
+    assert cluster.nodes["b"].used == {"pods": 0} and cluster.nodes["b"].usual == [0, 0]
+
+
+def test_a_large_cluster_is_not_compared_as_a_whole_and_each_decision_goes_on() -> None:
+    assert (enough(100), enough(500), enough(1000), enough(5000), enough(20_000)) == (100, 230, 420, 500, 1000)
+    cluster = Cluster([node(f"n{i:03}") for i in range(300)])
+    first = choose(pod(), cluster, RULES)
+    second = choose(pod(), cluster, RULES, start=first.looked)
+    assert (first.node, first.looked, second.node) == ("n000", enough(300), f"n{enough(300):03}")

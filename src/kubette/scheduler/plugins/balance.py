@@ -13,9 +13,8 @@ class LeastAllocated(Rule):
     weight = 1.0
 
     def score(self, state: Any, pod: Pod, node: NodeState) -> float:
-        shares = []
-        for i, resource in enumerate(("cpu", "memory")):
-            offered = node.node.allocatable.get(resource, 0)
-            used = node.usual[i] + pod.usual[i]
-            shares.append(max(0, offered - used) / offered if offered else 0.0)
-        return BEST * sum(shares) / len(shares)
+        offered, usual, wanted = node.node.allocatable, node.usual, pod.usual
+        cpu, memory = offered.get("cpu", 0), offered.get("memory", 0)
+        share = max(0, cpu - usual[0] - wanted[0]) / cpu if cpu else 0.0
+        share += max(0, memory - usual[1] - wanted[1]) / memory if memory else 0.0
+        return BEST * share / 2

@@ -5,33 +5,57 @@ Source: https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kubette.api.meta import Object
 from kubette.api.selectors import LabelSelector, Requirement, from_label_selector
-from kubette.scheduler.model import Cluster, NodeState, Pod
+from kubette.scheduler.model import Cluster, NodeState, Pod, repelling_terms
 from kubette.scheduler.rule import BEST, Refusal, Rule, no
 
 _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+_ANTI = "podAntiAffinity"
 _PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
 Domain = tuple[str, str]  # topology key, value
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
+class _Term:
+    """One term. ``places``: how many of the pods that it is about are in each domain."""
+
+    key: str
+    about: Callable[[Pod], bool]
+    places: Counter[Domain]
+    weight: float = 0.0
+    itself: bool = False  # the pod that has the term is one of those that it is about
+
+    def moved(self, other: Pod, node: NodeState, sign: int) -> None:
+        domain = node.node.labels.get(self.key)
+        if domain is not None and self.about(other):
+            self.places[self.key, domain] += sign
+
+    def copy(self) -> _Term:
+        return _Term(self.key, self.about, self.places.copy(), self.weight, self.itself)
+
+
+@dataclass(slots=True)
 class _State:
-    near: tuple[tuple[str, frozenset[Domain], bool], ...]  # key, where matching pods are, the pod itself matches
-    far: frozenset[Domain]
-    repelled: frozenset[Domain]  # by the anti-affinity of pods that run there
-    liked: Mapping[Domain, float]
+    near: list[_Term]
+    far: list[_Term]
+    repelled: Counter[Domain]  # by the required anti-affinity of pods that run there
+    liked: list[_Term]
+    scores: dict[Domain, float]
+    cluster: Cluster
 
 
-def _terms(pod: Pod, kind: str, when: str) -> Sequence[dict[str, Any]]:
+def _terms(pod: Pod, kind: str, when: str) -> Sequence[Object]:
     return (pod.affinity.get(kind) or {}).get(when) or ()
 
 
-def _meant(term: Mapping[str, Any], owner: Pod, cluster: Cluster) -> Callable[[Pod], bool]:
-    """Whether a pod is one of those that ``owner``'s term is about."""
+def _scope(term: Mapping[str, Any], owner: Pod, cluster: Cluster) -> tuple[frozenset[str], LabelSelector]:
+    """The namespaces and labels of the pods that ``owner``'s term is about."""
     names = frozenset(term.get("namespaces") or ())
     if (chosen := term.get("namespaceSelector")) is not None:
         suits = from_label_selector(chosen)
@@ -43,16 +67,37 @@ def _meant(term: Mapping[str, Any], owner: Pod, cluster: Cluster) -> Callable[[P
     extra += [
         Requirement(k, "notin", (owner.labels[k],)) for k in term.get("mismatchLabelKeys") or () if k in owner.labels
     ]
-    selector = LabelSelector((*selector.requirements, *extra), selector.nothing)
+    return names, LabelSelector((*selector.requirements, *extra), selector.nothing)
+
+
+def _about(term: Mapping[str, Any], owner: Pod, cluster: Cluster) -> Callable[[Pod], bool]:
+    names, selector = _scope(term, owner, cluster)
     return lambda other: other.namespace in names and selector.matches(other.labels)
 
 
-def _places(term: Mapping[str, Any], owner: Pod, cluster: Cluster) -> Iterable[Domain]:
-    key, meant = term["topologyKey"], _meant(term, owner, cluster)
-    for node in cluster.nodes.values():
-        domain = node.node.labels.get(key)
-        if domain is not None and any(meant(p) for p in node.pods.values()):
-            yield key, domain
+def _prepared(term: Mapping[str, Any], owner: Pod, cluster: Cluster, weight: float = 0.0) -> _Term:
+    key, (names, selector) = term["topologyKey"], _scope(term, owner, cluster)
+    places = Counter[Domain]()
+    for name, number in cluster.matching(names, selector):
+        if (domain := cluster.nodes[name].node.labels.get(key)) is not None:
+            places[key, domain] += number
+
+    def about(other: Pod) -> bool:
+        return other.namespace in names and selector.matches(other.labels)
+
+    return _Term(key, about, places, weight, about(owner))
+
+
+def _repelled(pod: Pod, cluster: Cluster) -> Counter[Domain]:
+    out = Counter[Domain]()
+    for group in cluster.repelling.values():
+        for term in repelling_terms(group.sample):
+            if not _about(term, group.sample, cluster)(pod):
+                continue
+            for name, number in group.nodes.items():
+                if (domain := cluster.nodes[name].node.labels.get(term["topologyKey"])) is not None:
+                    out[term["topologyKey"], domain] += number
+    return out
 
 
 class PodAffinity(Rule):
@@ -61,45 +106,57 @@ class PodAffinity(Rule):
     helped_by = frozenset(("node", "left", "placed", "namespace"))
 
     def prepare(self, pod: Pod, cluster: Cluster) -> Any:
-        repelled = frozenset(
-            (term["topologyKey"], node.node.labels[term["topologyKey"]])
-            for node in cluster.nodes.values()
-            for other in node.pods.values()
-            if other.affinity
-            for term in _terms(other, "podAntiAffinity", _REQUIRED)
-            if term["topologyKey"] in node.node.labels and _meant(term, other, cluster)(pod)
-        )
-        if not repelled and not any(pod.affinity.get(k) for k in ("podAffinity", "podAntiAffinity")):
+        repelled = _repelled(pod, cluster) if cluster.repelling else Counter[Domain]()
+        if not repelled and not (pod.affinity and (pod.affinity.get("podAffinity") or pod.affinity.get(_ANTI))):
             return None
-        liked: dict[Domain, float] = {}
-        for kind, sign in (("podAffinity", 1.0), ("podAntiAffinity", -1.0)):
-            for row in _terms(pod, kind, _PREFERRED):
-                for domain in set(_places(row["podAffinityTerm"], pod, cluster)):
-                    liked[domain] = liked.get(domain, 0.0) + sign * row["weight"]
-        return _State(
-            near=tuple(
-                (t["topologyKey"], frozenset(_places(t, pod, cluster)), _meant(t, pod, cluster)(pod))
-                for t in _terms(pod, "podAffinity", _REQUIRED)
-            ),
-            far=frozenset(d for t in _terms(pod, "podAntiAffinity", _REQUIRED) for d in _places(t, pod, cluster)),
-            repelled=repelled,
-            liked=liked,
-        )
+        liked = [
+            _prepared(row["podAffinityTerm"], pod, cluster, sign * row["weight"])
+            for kind, sign in (("podAffinity", 1.0), (_ANTI, -1.0))
+            for row in _terms(pod, kind, _PREFERRED)
+        ]
+        near = [_prepared(t, pod, cluster) for t in _terms(pod, "podAffinity", _REQUIRED)]
+        far = [_prepared(t, pod, cluster) for t in _terms(pod, _ANTI, _REQUIRED)]
+        scores: dict[Domain, float] = {}
+        for term in liked:
+            for domain in term.places:
+                scores[domain] = scores.get(domain, 0.0) + term.weight
+        return _State(near, far, repelled, liked, scores, cluster)
+
+    def copy(self, state: _State) -> _State:
+        near, far = [t.copy() for t in state.near], [t.copy() for t in state.far]
+        return _State(near, far, state.repelled.copy(), state.liked, state.scores, state.cluster)
+
+    def moved(self, state: _State, pod: Pod, other: Pod, node: NodeState, sign: int) -> None:
+        for term in (*state.near, *state.far):
+            term.moved(other, node, sign)
+        for repelling in repelling_terms(other):
+            domain = node.node.labels.get(repelling["topologyKey"])
+            if domain is not None and _about(repelling, other, state.cluster)(pod):
+                state.repelled[repelling["topologyKey"], domain] += sign
 
     def refuses(self, state: _State, pod: Pod, node: NodeState) -> Refusal | None:
-        here = set(node.node.labels.items())
-        for key, places, itself in state.near:
-            first = not places and itself and key in node.node.labels  # the first of its kind may go anywhere
-            if not first and not places & here:
+        labels = node.node.labels
+        for term in state.near:
+            domain = labels.get(term.key)
+            if domain is not None and term.places.get((term.key, domain), 0) > 0:
+                continue
+            first = (
+                domain is not None and term.itself and not any(n > 0 for n in term.places.values())
+            )  # the first of its kind may go anywhere
+            if not first:
                 return no("node(s) didn't match pod affinity rules", final=True)
-        if state.far & here:
-            return no("node(s) didn't match pod anti-affinity rules")
-        if state.repelled & here:
+        for term in state.far:
+            domain = labels.get(term.key)
+            if domain is not None and term.places.get((term.key, domain), 0) > 0:
+                return no("node(s) didn't match pod anti-affinity rules")
+        if state.repelled and any(state.repelled.get(pair, 0) > 0 for pair in labels.items()):
             return no("node(s) didn't satisfy existing pods anti-affinity rules")
         return None
 
     def score(self, state: _State, pod: Pod, node: NodeState) -> float:
-        return sum(state.liked.get(pair, 0.0) for pair in node.node.labels.items())
+        if not state.scores:
+            return 0.0
+        return sum(state.scores.get(pair, 0.0) for pair in node.node.labels.items())
 
     def normalise(self, scores: Sequence[float]) -> list[float]:
         low, high = min(scores, default=0.0), max(scores, default=0.0)

@@ -17,7 +17,7 @@ class Siblings(Rule):
         return pod.owner if pod.owner and not pod.spread else None
 
     def score(self, state: Any, pod: Pod, node: NodeState) -> float:
-        return float(sum(p.owner == pod.owner and not p.deleting for p in node.pods.values()))
+        return float(node.owners.get(pod.owner, 0))
 
     def normalise(self, scores: Sequence[float]) -> list[float]:
         return fewer_is_better(scores)

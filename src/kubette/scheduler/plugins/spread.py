@@ -6,10 +6,11 @@ Source: https://kubernetes.io/docs/concepts/scheduling-eviction/topology-spread-
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+from kubette.api.meta import Object
 from kubette.api.selectors import LabelSelector, Requirement, from_label_selector
 from kubette.scheduler.model import Cluster, NodeState, Pod
 from kubette.scheduler.plugins.affinity import NodeAffinity
@@ -20,14 +21,20 @@ _AFFINITY, _TAINTS = NodeAffinity(), Taints()
 _MISMATCH = "node(s) didn't match pod topology spread constraints"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Constraint:
     key: str
     max_skew: int
     hard: bool
-    least: int  # matching pods in the emptiest domain
     itself: bool  # the pod matches its own constraint
-    counts: Counter[str]
+    fewest_domains: int
+    counts: Counter[str]  # matching pods in each domain that takes part
+    counted: Callable[[Pod, NodeState], bool]  # whether another pod, on a node, is one of them
+    least: int = 0  # matching pods in the emptiest domain
+
+    def measured(self) -> _Constraint:
+        self.least = min(self.counts.values(), default=0) if len(self.counts) >= self.fewest_domains else 0
+        return self
 
 
 class TopologySpread(Rule):
@@ -37,6 +44,16 @@ class TopologySpread(Rule):
 
     def prepare(self, pod: Pod, cluster: Cluster) -> Any:
         return [_constraint(c, pod, cluster) for c in pod.spread] or None
+
+    def copy(self, state: Sequence[_Constraint]) -> list[_Constraint]:
+        return [replace(c, counts=c.counts.copy()) for c in state]
+
+    def moved(self, state: Sequence[_Constraint], pod: Pod, other: Pod, node: NodeState, sign: int) -> None:
+        for c in state:
+            domain = node.node.labels.get(c.key)
+            if domain is not None and c.counted(other, node):
+                c.counts[domain] += sign
+                c.measured()
 
     def refuses(self, state: Sequence[_Constraint], pod: Pod, node: NodeState) -> Refusal | None:
         for c in state:
@@ -57,36 +74,37 @@ class TopologySpread(Rule):
         return fewer_is_better(scores)
 
 
-def _constraint(given: dict[str, Any], pod: Pod, cluster: Cluster) -> _Constraint:
-    key, selector = given["topologyKey"], _selector(given, pod)
+def _constraint(given: Object, pod: Pod, cluster: Cluster) -> _Constraint:
+    key, selector, included = given["topologyKey"], _selector(given, pod), _inclusion(given, pod, cluster)
     counts = Counter[str]()
     for node in cluster.nodes.values():
         domain = node.node.labels.get(key)
-        if domain is None or not _included(given, pod, node, cluster):
-            continue
-        counts[domain] += sum(
-            p.namespace == pod.namespace and not p.deleting and selector.matches(p.labels) for p in node.pods.values()
-        )
+        if domain is not None and included(node):
+            counts[domain] += 0
+    for name, number in cluster.matching((pod.namespace,), selector, deleting=False):
+        node = cluster.nodes[name]
+        domain = node.node.labels.get(key)
+        if domain is not None and included(node):
+            counts[domain] += number
+
+    def counted(other: Pod, node: NodeState) -> bool:
+        alike = other.namespace == pod.namespace and not other.deleting and selector.matches(other.labels)
+        return alike and included(node)
+
     hard = given.get("whenUnsatisfiable", "DoNotSchedule") == "DoNotSchedule"
-    least = min(counts.values(), default=0)
-    if len(counts) < (given.get("minDomains") or 1):
-        least = 0
-    return _Constraint(key, int(given.get("maxSkew", 1)), hard, least, selector.matches(pod.labels), counts)
+    max_skew, fewest = int(given.get("maxSkew", 1)), int(given.get("minDomains") or 1)
+    return _Constraint(key, max_skew, hard, selector.matches(pod.labels), fewest, counts, counted).measured()
 
 
-def _included(given: dict[str, Any], pod: Pod, node: NodeState, cluster: Cluster) -> bool:
-    """The node's pods count: as the inclusion policies say, whose defaults are to honour affinity, not taints."""
-    for rule, policy in (
-        (_AFFINITY, given.get("nodeAffinityPolicy", "Honor")),
-        (_TAINTS, given.get("nodeTaintsPolicy", "Ignore")),
-    ):
-        state = rule.prepare(pod, cluster) if policy == "Honor" else None
-        if state is not None and rule.refuses(state, pod, node):
-            return False
-    return True
+def _inclusion(given: Object, pod: Pod, cluster: Cluster) -> Callable[[NodeState], bool]:
+    """Whether a node's pods count: as the inclusion policies say, whose defaults are to honour affinity, not taints."""
+    policies = (_AFFINITY, given.get("nodeAffinityPolicy", "Honor")), (_TAINTS, given.get("nodeTaintsPolicy", "Ignore"))
+    honoured = [(rule, rule.prepare(pod, cluster)) for rule, policy in policies if policy == "Honor"]
+    asked = [(rule, state) for rule, state in honoured if state is not None]
+    return lambda node: not any(rule.refuses(state, pod, node) for rule, state in asked)
 
 
-def _selector(given: dict[str, Any], pod: Pod) -> LabelSelector:
+def _selector(given: Object, pod: Pod) -> LabelSelector:
     selector = from_label_selector(given.get("labelSelector"))
     extra = [Requirement(k, "in", (pod.labels[k],)) for k in given.get("matchLabelKeys") or () if k in pod.labels]
     return LabelSelector((*selector.requirements, *extra), selector.nothing)

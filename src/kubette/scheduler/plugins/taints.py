@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from kubette.api.taints import tolerated
-from kubette.scheduler.model import NodeState, Pod
+from kubette.scheduler.model import Cluster, NodeState, Pod
 from kubette.scheduler.rule import Refusal, Rule, fewer_is_better, no
 
 
 class Taints(Rule):
     name = "TaintToleration"
     weight = 3.0
+
+    def prepare(self, pod: Pod, cluster: Cluster) -> Any:
+        return bool(cluster.tainted) or None
 
     def refuses(self, state: Any, pod: Pod, node: NodeState) -> Refusal | None:
         for taint in node.node.taints:

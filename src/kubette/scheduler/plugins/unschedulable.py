@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kubette.api.taints import tolerated
-from kubette.scheduler.model import NodeState, Pod
+from kubette.scheduler.model import Cluster, NodeState, Pod
 from kubette.scheduler.rule import Refusal, Rule, no
 
 _TAINT = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
@@ -13,6 +13,9 @@ _TAINT = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
 
 class Unschedulable(Rule):
     name = "NodeUnschedulable"
+
+    def prepare(self, pod: Pod, cluster: Cluster) -> Any:
+        return bool(cluster.cordoned) or None
 
     def refuses(self, state: Any, pod: Pod, node: NodeState) -> Refusal | None:
         if node.node.unschedulable and not tolerated(_TAINT, pod.tolerations):
