@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import subprocess
@@ -14,9 +15,11 @@ import pytest
 from pyroute2 import IPRoute
 
 from kubette import compose
-from kubette.agent import neighbours
+from kubette.agent.neighbours import Neighbours
 from kubette.api.kinds import resource
+from kubette.client.clusterview import ClusterView
 from kubette.network import announce, local, netns, peers
+from kubette.network.disturbance import Disturbance
 from kubette.network.pods import GATEWAY, hold_gateway
 from kubette.testing.fakeapi import FakeApi
 
@@ -187,10 +190,6 @@ def _while_kept(work: Callable[[FakeApi], Awaitable[None]]) -> None:
     """Run ``work`` on node-1 of two, next to all that keeps the node's own part of the network."""
     address = TOPOLOGY.members["node-1"]
 
-    def restore() -> None:
-        hold_gateway()
-        local.restore(TOPOLOGY.subnet, address)
-
     async def story() -> None:
         api = FakeApi()
         for i, name in enumerate(("node-1", "node-2")):
@@ -205,11 +204,15 @@ def _while_kept(work: Callable[[FakeApi], Awaitable[None]]) -> None:
         service = await api.create(resource("services"), web)
         assigned = {"loadBalancer": {"ingress": [{"ip": "172.29.7.200"}]}}
         await api.update(resource("services"), {**service, "status": assigned}, subresource="status")
-        keeping = neighbours.keep(api, "node-1", address, "eth0", restore)
-        async with compose.node_tables(address, CIDRS[0]), asyncio.TaskGroup() as group:
-            task = group.create_task(keeping, name="neighbours")
-            await work(api)
-            task.cancel()
+        view = ClusterView(api, "node-1")
+        acts = {"the gateway": hold_gateway, "the link": lambda: local.restore(TOPOLOGY.subnet, address)}
+        with contextlib.closing(Disturbance(lambda link: link in ("lo", "eth0"))) as disturbance:
+            keeping = Neighbours(view, "node-1", address, "eth0").keep(acts, disturbance)
+            async with compose.node_tables(address, CIDRS[0]), asyncio.TaskGroup() as group:
+                tasks = [group.create_task(one, name="kept") for one in (view.run(), keeping)]
+                await work(api)
+                for task in tasks:
+                    task.cancel()
 
     asyncio.run(story())
 
@@ -244,14 +247,13 @@ def test_what_others_take_away_comes_back(host: Path) -> None:
             "route del default",
             "addr del 172.29.7.200/32 dev eth0",
             f"addr del {GATEWAY}/32 dev lo",
+            "addr del 127.0.0.1/8 dev lo",
+            "link set lo down",
+            "link set eth0 down",
             "addr del 172.29.7.11/24 dev eth0",
         ):
             _run("ip", *loss.split())
             await _until_the_same(_network, whole)
-        _run("ip", "link", "set", "eth0", "down")
-        _run("ip", "link", "set", "eth0", "up")
-        await _until_the_same(_network, whole)
-
         def tables() -> list[str]:
             return sorted(_run("nft", "list", "tables").splitlines())
 

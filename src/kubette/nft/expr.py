@@ -11,27 +11,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TypeAlias
 
-
-class Family(IntEnum):
-    """Address family, which is also the table's family (NFPROTO_*)."""
-
-    IPV4 = 2
-    IPV6 = 10
-
-    @property
-    def size(self) -> int:
-        """Bytes of an address."""
-        return 4 if self is Family.IPV4 else 16
-
-    @property
-    def words(self) -> int:
-        """Registers of an address."""
-        return self.size // 4
-
-    @property
-    def keyword(self) -> str:
-        """The word nft uses for it."""
-        return "ip" if self is Family.IPV4 else "ip6"
+from kubette.api.ip import Family
 
 
 class Code(IntEnum):

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from kubette.nft.expr import Family, Rule
+from kubette.api.ip import Family
+from kubette.nft.expr import Rule
 from kubette.nft.types import Chain, Elements, Set, Table
 
 

@@ -12,7 +12,8 @@ import json
 import logging
 from collections.abc import Callable, Collection
 
-from kubette.proxy.state import Name, Service
+from kubette.api.endpointslices import Name
+from kubette.proxy.state import Service
 
 log = logging.getLogger(__name__)
 _PATIENCE = 5.0  # seconds for a request

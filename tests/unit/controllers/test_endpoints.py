@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kubette.api import meta
+from kubette.api.endpointslices import SERVICE_NAME
 from kubette.controllers import slices
 from kubette.controllers.endpoints import subsets
 from kubette.controllers.endpointslice import decide, endpoints
@@ -128,7 +129,7 @@ def test_slices_hold_a_hundred_and_a_change_touches_one() -> None:
     assert placeholder["endpoints"] == []
     assert placeholder["metadata"]["labels"] == {
         "tier": "web",
-        slices.SERVICE_NAME: "kubia",
+        SERVICE_NAME: "kubia",
         slices.MANAGED_BY: "endpointslice-controller.k8s.io",
     }
 
