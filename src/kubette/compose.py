@@ -301,8 +301,8 @@ async def node(
 ) -> None:
     """An agent with everything that it runs on, and the node's part in the network between nodes.
 
-    ``view`` runs elsewhere, with an identity that may read every node. ``shares``: the agent follows it, too, instead of
-    its own Node alone. ``restore`` brings back the link's own address and routes where those are ours to keep."""
+    ``view`` runs elsewhere, with an identity that may read every node. ``shares``: the agent follows it, too, instead
+    of its own Node alone. ``restore`` brings back the link's own address and routes where those are ours to keep."""
     from kubette import agent
     from kubette.agent.neighbours import Neighbours
     from kubette.network.disturbance import Disturbance
@@ -317,7 +317,8 @@ async def node(
     acts = {"the gateway": hold_gateway, **(restore or {}), "pods' links": network.restore}
     with contextlib.closing(Disturbance(lambda name: name in ("lo", link) or network.holds(name))) as disturbance:
         async with node_tables(address, cluster_cidr) as ports, asyncio.TaskGroup() as group:
-            running = agent.run(client, config, runtime, images, network, host_ports=ports, view=view if shares else None)
+            seen = view if shares else None
+            running = agent.run(client, config, runtime, images, network, host_ports=ports, view=seen)
             group.create_task(running, name="agent")
             beside = Neighbours(view, config.node_name, address, link)
             group.create_task(beside.keep(acts, disturbance), name="neighbours")
