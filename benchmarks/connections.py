@@ -19,8 +19,8 @@ import sys
 import time
 from pathlib import Path
 
-from kubette.api.ip import Family
 from kubette.network import netns
+from kubette.nft.expr import Family
 from kubette.nft.socket import Kernel
 from kubette.proxy.config import ProxyConfig
 from kubette.proxy.program import Program

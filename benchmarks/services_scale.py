@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from kubette.api.ip import Family
+from kubette.nft.expr import Family
 from kubette.nft.socket import Kernel
 from kubette.nft.transaction import replace
 from kubette.proxy import state

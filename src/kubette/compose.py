@@ -20,15 +20,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from kubette.api import errors
-from kubette.api.kinds import by_kind
-from kubette.client.clusterview import ClusterView
+from kubette.api.kinds import by_kind, resource
 from kubette.client.config import ClientConfig, ConfigError
 from kubette.client.http import Client
+from kubette.client.informer import Informer
 from kubette.clusterspec import ClusterError, ClusterSpec
 
 if TYPE_CHECKING:
     from kubette.agent import AgentConfig
-    from kubette.network import upkeep
     from kubette.network.hostports import HostPorts
     from kubette.runtime.images import ImageStore
 
@@ -76,10 +75,8 @@ def foreground(kubeconfig: Path | None, component: Callable[[Client], Awaitable[
     _run(main)
 
 
-def serve(spec: ClusterSpec, host_netns: Path, off: Callable[[str], bool], notify: int = -1) -> None:
-    """A local cluster's control plane. Writes a line to ``notify`` when the API answers. ``host_netns``: where the
-    cluster's bridge is, which is kept from here; ``off``: whether a node of that name is turned off."""
-    from kubette.network import local
+def serve(spec: ClusterSpec, notify: int = -1) -> None:
+    """A local cluster's control plane. Writes a line to ``notify`` when the API answers."""
 
     def served() -> None:
         if notify >= 0:
@@ -99,15 +96,9 @@ def serve(spec: ClusterSpec, host_netns: Path, off: Callable[[str], bool], notif
         toleration_seconds=TOLERATION_SECONDS,
         addons=tuple(spec.addons),
         dns_ip=spec.dns_ip,
-        restore_link=lambda: local.restore(spec.subnet, spec.control_plane_ip),
+        routes_to_pods=True,
     )
-
-    async def main() -> None:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(keep_host(spec, host_netns, off), name="host network")
-            await control_plane(plane, served)
-
-    _run(main)
+    _run(lambda: control_plane(plane, served))
 
 
 def serve_control_plane(
@@ -143,7 +134,7 @@ class ControlPlane:
     toleration_seconds: int = 300
     addons: tuple[str, ...] = ()
     dns_ip: str = ""
-    restore_link: Callable[[], None] | None = None  # where this network namespace is ours: brings its link back
+    routes_to_pods: bool = False  # this network namespace is ours: routes to the nodes' pods belong into it
 
 
 def identity(pki: Path, url: str, name: str) -> ClientConfig:
@@ -196,8 +187,8 @@ async def control_plane(plane: ControlPlane, served: Callable[[], None] = lambda
         ]
         group.create_task(controllers.run(manager, control), name="controllers")
         group.create_task(scheduler.run(binder, scheduler.SchedulerConfig()), name="scheduler")
-        if plane.restore_link is not None:
-            group.create_task(neighbours.keep_routes(manager, plane.restore_link), name="pod-routes")
+        if plane.routes_to_pods:
+            group.create_task(neighbours.keep_routes(manager), name="pod-routes")
         group.create_task(keep_addons(admin, plane), name="addons")
         await asyncio.Event().wait()
 
@@ -270,11 +261,11 @@ async def local_node(spec: ClusterSpec, name: str, pull_netns: Path) -> None:
         lease_renew_seconds=NODE_RENEW_SECONDS,
     )
 
-    async def serve_services(client: Client, view: ClusterView) -> None:
+    async def serve_services(client: Client) -> None:
         """As soon as the node's own pod range is known: the proxy tells local pods by it."""
-        cidrs = await view.pod_cidrs(name)
+        cidrs = await pod_cidrs(client, name)
         services, cluster = (spec.service_cidr,), (spec.pod_cidr,)
-        await proxy.run(client, proxy.ProxyConfig(name, (address,), cidrs, services, cluster), view)
+        await proxy.run(client, proxy.ProxyConfig(name, (address,), cidrs, services, cluster))
 
     async with (
         Client(identity(pki, spec.server_url, f"node-{name}")) as kubelet,
@@ -282,11 +273,10 @@ async def local_node(spec: ClusterSpec, name: str, pull_netns: Path) -> None:
         asyncio.TaskGroup() as group,
     ):
         images = ImageStore(spec.images_dir, pull_netns)
-        view = ClusterView(proxying, name)
-        group.create_task(view.run(), name="cluster view")
-        restore = {"the node's link": lambda: local.restore(spec.subnet, address)}
-        group.create_task(node(kubelet, config, images, spec.pod_cidr, LINK, view, restore), name="node")
-        group.create_task(serve_services(proxying, view), name="proxy")
+        restore = functools.partial(local.restore, spec.subnet, address)
+        running = node(kubelet, config, images, spec.pod_cidr, LINK, restore, network=proxying)
+        group.create_task(running, name="node")
+        group.create_task(serve_services(proxying), name="proxy")
 
 
 async def node(
@@ -295,43 +285,31 @@ async def node(
     images: ImageStore,
     cluster_cidr: str,
     link: str,
-    view: ClusterView,
-    restore: upkeep.Acts | None = None,
-    shares: bool = True,
+    restore_link: Callable[[], None] = lambda: None,
+    network: Client | None = None,
 ) -> None:
     """An agent with everything that it runs on, and the node's part in the network between nodes.
 
-    ``view`` runs elsewhere, with an identity that may read every node. ``shares``: the agent follows it, too, instead
-    of its own Node alone. ``restore`` brings back the link's own address and routes where those are ours to keep."""
+    ``restore_link`` brings back the link's own address and routes where those are ours to keep. ``network``: the
+    identity that follows nodes and endpoints (default: ``client``); a node's own may read neither of others."""
     from kubette import agent
-    from kubette.agent.neighbours import Neighbours
-    from kubette.network.disturbance import Disturbance
+    from kubette.agent import neighbours
     from kubette.network.pods import PodNetwork, hold_gateway
     from kubette.runtime import kernel
     from kubette.runtime.oci import OciRuntime
 
+    def restore() -> None:
+        hold_gateway()
+        restore_link()
+
     address = config.node_ips[0]
     kernel.keep_off_disk(config.pods_run_dir)
     runtime = OciRuntime(config.node_name, config.cluster, config.data_dir, config.run_dir, images)
-    network = PodNetwork(address, config.run_dir / "addresses")
-    acts = {"the gateway": hold_gateway, **(restore or {}), "pods' links": network.restore}
-    with contextlib.closing(Disturbance(lambda name: name in ("lo", link) or network.holds(name))) as disturbance:
-        async with node_tables(address, cluster_cidr) as ports, asyncio.TaskGroup() as group:
-            seen = view if shares else None
-            running = agent.run(client, config, runtime, images, network, host_ports=ports, view=seen)
-            group.create_task(running, name="agent")
-            beside = Neighbours(view, config.node_name, address, link)
-            group.create_task(beside.keep(acts, disturbance), name="neighbours")
-
-
-async def lone_node(client: Client, config: AgentConfig, images: ImageStore, cluster_cidr: str, link: str) -> None:
-    """A node of any cluster, without a service proxy. Until cancelled.
-
-    Where its identity may not read other nodes, their pods get no routes; the agent needs its own Node only."""
-    view = ClusterView(client, config.node_name)
-    async with asyncio.TaskGroup() as group:
-        group.create_task(view.run(), name="cluster view")
-        group.create_task(node(client, config, images, cluster_cidr, link, view, shares=False), name="node")
+    async with node_tables(address, cluster_cidr) as ports, asyncio.TaskGroup() as group:
+        running = agent.run(client, config, runtime, images, PodNetwork(address), host_ports=ports)
+        group.create_task(running, name="agent")
+        following = neighbours.keep(network or client, config.node_name, address, link, restore)
+        group.create_task(following, name="neighbours")
 
 
 @contextlib.asynccontextmanager
@@ -352,32 +330,18 @@ async def node_tables(address: str, cluster_cidr: str) -> AsyncIterator[HostPort
         yield ports
 
 
-async def keep_host(spec: ClusterSpec, host: Path, off: Callable[[str], bool]) -> None:
-    """Until cancelled: the host's part of a local cluster's network, whatever others take away: bridge, links,
-    addresses, routes and table. ``host``: its network namespace; this process lives in another one."""
-    from kubette import clusterspec
-    from kubette.network import hostnft, local, netns, upkeep
-    from kubette.network.disturbance import Disturbance
-    from kubette.nft.live import LiveTable
-    from kubette.nft.socket import Kernel
-
-    def restore() -> None:
-        """Nodes may have come, gone or been turned off since."""
-        now = clusterspec.load(spec.name, spec.data_root) or spec
-        nodes = {name: ip for name, ip in now.nodes.items() if not off(name)}
-        members = {"": now.control_plane_ip, **nodes}
-        cidrs = (now.pod_cidr, now.service_cidr)
-        netns.inside(host, lambda: local.restore_host(local.Topology(now.name, now.subnet, members, cidrs)))
-        for name in nodes:
-            if off(name):  # turned off meanwhile
-                netns.inside(host, functools.partial(local.set_link, now.name, name, up=False))
-
-    def here() -> tuple[Kernel, Disturbance]:
-        return Kernel(), Disturbance(lambda link: link.startswith(local.LINK_PREFIX))
-
-    kernel, disturbance = await asyncio.to_thread(netns.inside, host, here)
-    with contextlib.closing(kernel), contextlib.closing(disturbance), contextlib.ExitStack() as stack:
-        cidrs, bridge = (spec.pod_cidr, spec.service_cidr), local.bridge_name(spec.name)
-        live = LiveTable(hostnft.host_table(spec.name, bridge, spec.subnet, cidrs), kernel)
-        stack.callback(live.watch(asyncio.get_running_loop()))
-        await upkeep.keep({"the host's links": restore}, disturbance)
+async def pod_cidrs(client: Client, name: str) -> tuple[str, ...]:
+    """The node's pod CIDRs, as soon as the controllers have given it some."""
+    own: Informer[tuple[str, ...]] = Informer(
+        client,
+        resource("nodes"),
+        field_selector=f"metadata.name={name}",
+        transform=lambda n: tuple((n.get("spec") or {}).get("podCIDRs") or ()),
+    )
+    known: asyncio.Future[tuple[str, ...]] = asyncio.get_running_loop().create_future()
+    own.subscribe(lambda key, old, new: known.set_result(new) if new and not known.done() else None)
+    following = asyncio.create_task(own.run(), name="informer-own-node")
+    try:
+        return await known
+    finally:
+        following.cancel()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import io
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import aiohttp
 import pytest
 from aiohttp import web
 
@@ -40,6 +42,13 @@ class Agent:
             while line := await reader.read(65536):
                 writer.write(line.upper())
                 await writer.drain()
+        elif "/exec/default/p/b?" in head:
+            # Refused, and the connection would take further requests.
+            text = b"container not found"
+            writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: %d\r\n\r\n%s" % (len(text), text))
+            while more := await reader.read(65536):
+                self.heads.append(more.decode())
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecret")
         elif "/b?" in head:
             text = b'container "b" in pod "p" is waiting to start: ContainerCreating'
             writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: %d\r\n\r\n%s" % (len(text), text))
@@ -112,6 +121,38 @@ async def test_exec_is_spliced_both_ways(cluster: tuple[Api, Agent]) -> None:
     writer.close()
     await asyncio.wait_for(writer.wait_closed(), 5)
     assert await api.ok("GET", "/healthz") == b"ok"
+
+
+@pytest.mark.parametrize("protocol", ["SPDY/3.1", "websocket"])
+async def test_a_refused_upgrade_leaves_no_way_to_the_node(cluster: tuple[Api, Agent], protocol: str) -> None:
+    """CVE-2018-1002105: the backend's connection carries the API server's own identity."""
+    api, agent = cluster
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.port, ssl=client_tls(api.pki))
+    refused = protocol if protocol == "websocket" else "HTTP/2"
+    head = f"POST {NS}/pods/p/exec?container=b&command=x&stdout=1 HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"
+    writer.write(f"{head}Upgrade: {refused}\r\nContent-Length: 0\r\n\r\n".encode())
+    answer = await asyncio.wait_for(reader.readuntil(b"container not found"), 5)
+    assert answer.startswith(b"HTTP/1.1 404 ")
+    writer.write(b"GET /pods HTTP/1.1\r\nHost: x\r\n\r\n")
+    rest = await asyncio.wait_for(reader.read(), 5)
+    assert b"secret" not in rest and not any("GET /pods" in sent for sent in agent.heads)
+    writer.close()
+
+
+@pytest.mark.parametrize("protocol", [None, "binary.k8s.io", "base64.binary.k8s.io"])
+async def test_a_log_over_websocket(cluster: tuple[Api, Agent], protocol: str | None) -> None:
+    api, _ = cluster
+    url = f"https://127.0.0.1:{api.port}{NS}/pods/p/log?container=a"
+    async with aiohttp.ClientSession() as http:
+        async with http.ws_connect(url, protocols=[protocol] if protocol else [], ssl=client_tls(api.pki)) as ws:
+            assert ws.protocol == protocol
+            got = [m.data async for m in ws]
+    decode = base64.b64decode if protocol == "base64.binary.k8s.io" else bytes
+    assert got[0] in ("", b"") and b"".join(map(decode, got)) == b"/containerLogs/default/p/a"
+    async with aiohttp.ClientSession() as http:
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await http.ws_connect(f"{url[:-1]}b&tailLines=1", ssl=client_tls(api.pki))
+    assert refused.value.status == 400
 
 
 async def test_a_node_that_is_away(cluster: tuple[Api, Agent]) -> None:

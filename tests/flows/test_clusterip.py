@@ -8,13 +8,11 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-from kubette.api.endpointslices import SERVICE_NAME
-from kubette.api.ip import Family, packed_ip
-from kubette.nft.expr import goto
+from kubette.nft.expr import Family, goto
 from kubette.nft.fake import FakeKernel
 from kubette.nft.tracer import Packet, Tracer
 from kubette.nft.transaction import AddElements, DelElements
-from kubette.nft.types import packed_number, packed_port, packed_proto
+from kubette.nft.types import packed_ip, packed_number, packed_port, packed_proto
 from kubette.proxy import state
 from kubette.proxy.config import ProxyConfig
 from kubette.proxy.policy import frontends
@@ -34,7 +32,7 @@ SERVICE = {
 def endpoint_slice(*pods: tuple[str, int]) -> dict[str, Any]:
     """All pods in one slice; a named target port may differ, then upstream makes a slice for each number."""
     return {
-        "metadata": {"namespace": "default", "name": "kubia-x", "labels": {SERVICE_NAME: "kubia"}},
+        "metadata": {"namespace": "default", "name": "kubia-x", "labels": {state.SERVICE_NAME_LABEL: "kubia"}},
         "addressType": "IPv4",
         "ports": [{"name": "http", "port": pods[0][1] if pods else None, "protocol": "TCP"}],
         "endpoints": [{"addresses": [ip], "conditions": {"ready": True}, "nodeName": "node-2"} for ip, _ in pods],

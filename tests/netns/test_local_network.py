@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import socket
 import subprocess
@@ -15,11 +14,9 @@ import pytest
 from pyroute2 import IPRoute
 
 from kubette import compose
-from kubette.agent.neighbours import Neighbours
+from kubette.agent import neighbours
 from kubette.api.kinds import resource
-from kubette.client.clusterview import ClusterView
 from kubette.network import announce, local, netns, peers
-from kubette.network.disturbance import Disturbance
 from kubette.network.pods import GATEWAY, hold_gateway
 from kubette.testing.fakeapi import FakeApi
 
@@ -190,6 +187,10 @@ def _while_kept(work: Callable[[FakeApi], Awaitable[None]]) -> None:
     """Run ``work`` on node-1 of two, next to all that keeps the node's own part of the network."""
     address = TOPOLOGY.members["node-1"]
 
+    def restore() -> None:
+        hold_gateway()
+        local.restore(TOPOLOGY.subnet, address)
+
     async def story() -> None:
         api = FakeApi()
         for i, name in enumerate(("node-1", "node-2")):
@@ -204,15 +205,11 @@ def _while_kept(work: Callable[[FakeApi], Awaitable[None]]) -> None:
         service = await api.create(resource("services"), web)
         assigned = {"loadBalancer": {"ingress": [{"ip": "172.29.7.200"}]}}
         await api.update(resource("services"), {**service, "status": assigned}, subresource="status")
-        view = ClusterView(api, "node-1")
-        acts = {"the gateway": hold_gateway, "the link": lambda: local.restore(TOPOLOGY.subnet, address)}
-        with contextlib.closing(Disturbance(lambda link: link in ("lo", "eth0"))) as disturbance:
-            keeping = Neighbours(view, "node-1", address, "eth0").keep(acts, disturbance)
-            async with compose.node_tables(address, CIDRS[0]), asyncio.TaskGroup() as group:
-                tasks = [group.create_task(one, name="kept") for one in (view.run(), keeping)]
-                await work(api)
-                for task in tasks:
-                    task.cancel()
+        keeping = neighbours.keep(api, "node-1", address, "eth0", restore)
+        async with compose.node_tables(address, CIDRS[0]), asyncio.TaskGroup() as group:
+            task = group.create_task(keeping, name="neighbours")
+            await work(api)
+            task.cancel()
 
     asyncio.run(story())
 
@@ -247,13 +244,14 @@ def test_what_others_take_away_comes_back(host: Path) -> None:
             "route del default",
             "addr del 172.29.7.200/32 dev eth0",
             f"addr del {GATEWAY}/32 dev lo",
-            "addr del 127.0.0.1/8 dev lo",
-            "link set lo down",
-            "link set eth0 down",
             "addr del 172.29.7.11/24 dev eth0",
         ):
             _run("ip", *loss.split())
             await _until_the_same(_network, whole)
+        _run("ip", "link", "set", "eth0", "down")
+        _run("ip", "link", "set", "eth0", "up")
+        await _until_the_same(_network, whole)
+
         def tables() -> list[str]:
             return sorted(_run("nft", "list", "tables").splitlines())
 
@@ -263,59 +261,3 @@ def test_what_others_take_away_comes_back(host: Path) -> None:
         await _until_the_same(tables, before)
 
     netns.inside(local.namespace(CLUSTER, "node-1"), lambda: _while_kept(work))
-
-
-def test_clusters_of_one_host_do_not_reach_one_another_nor_its_other_addresses(host: Path) -> None:
-    other = local.Topology(f"{CLUSTER}b", "172.29.8.0/24", {"": "172.29.8.2", "node-1": "172.29.8.11"}, CIDRS)
-
-    def build() -> None:
-        _run("ip", "link", "add", "up0", "type", "bridge")
-        _run("ip", "addr", "add", "192.0.2.9/24", "dev", "up0")
-        _run("ip", "link", "set", "up0", "up")
-        for topology in (TOPOLOGY, other):
-            local.build(topology)
-
-    def connect(address: str, port: int) -> str:
-        with socket.socket() as sock:
-            sock.settimeout(1)
-            try:
-                sock.connect((address, port))
-            except OSError as error:
-                return type(error).__name__
-            return "reached"
-
-    netns.inside(host, build)
-    listeners = [
-        netns.inside(where, lambda port=port: socket.create_server(("0.0.0.0", port)))  # type: ignore[misc]
-        for where, port in ((host, 8080), (host, 53), (local.namespace(other.cluster, "node-1"), 8080))
-    ]
-    try:
-        node = local.namespace(CLUSTER, "node-1")
-        ends = [("172.29.7.1", 8080), ("192.0.2.9", 8080), ("172.29.8.1", 8080), ("192.0.2.9", 53)]
-        ends.append(("172.29.8.11", 8080))
-        found = [netns.inside(node, lambda end=end: connect(*end)) for end in ends]  # type: ignore[misc]
-        assert found == ["reached", "ConnectionRefusedError", "ConnectionRefusedError", "reached", "TimeoutError"]
-        assert netns.inside(host, lambda: connect("172.29.8.11", 8080)) == "reached"
-    finally:
-        for listener in listeners:
-            listener.close()
-        netns.inside(host, lambda: local.remove(other.cluster, other.members, CIDRS))
-
-
-def test_what_others_take_away_on_the_host_is_brought_back(host: Path) -> None:
-    link = local.link_name(CLUSTER, "node-1")
-    bridge = local.bridge_name(CLUSTER)
-
-    def story() -> None:
-        local.build(TOPOLOGY)
-        for loss in (
-            f"link del {link}", f"link set {link} nomaster", f"link set {link} down", f"link del {bridge}",
-            f"addr del 172.29.7.1/24 dev {bridge}", "route del unreachable 172.29.7.0/24",
-        ):  # fmt: skip
-            _run("ip", *loss.split())
-            assert not local._whole(TOPOLOGY), loss
-            local.restore_host(TOPOLOGY)
-            assert local._whole(TOPOLOGY), loss
-            netns.inside(local.namespace(CLUSTER, "node-1"), lambda: _run("ping", "-c1", "-W2", "172.29.7.2"))
-
-    netns.inside(host, story)

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from kubette.api.ip import Family, packed_ip
 from kubette.network import netns
-from kubette.nft.expr import goto
+from kubette.nft.expr import Family, goto
 from kubette.nft.socket import Kernel
 from kubette.nft.transaction import remove, replace
-from kubette.nft.types import Chain, Field, Set, Table, packed_port, packed_proto
+from kubette.nft.types import Chain, Field, Set, Table, packed_ip, packed_port, packed_proto
 
 
 @pytest.fixture

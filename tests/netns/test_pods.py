@@ -6,7 +6,6 @@ import asyncio
 import ipaddress
 import os
 import socket
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -88,29 +87,6 @@ def test_detach_leaves_nothing(spaces: dict[str, Path]) -> None:
     netns.inside(spaces["node"], _node_up)
     _run_in(spaces["node"], story)
     assert link_name("uid-a") not in netns.inside(spaces["node"], _links)
-
-
-def test_what_others_take_of_a_pods_link_comes_back_and_its_address_is_never_given_away(
-    spaces: dict[str, Path], tmp_path: Path
-) -> None:
-    async def story() -> None:
-        network = PodNetwork(NODE_IP, tmp_path)
-        await network.start(["10.42.7.0/24"])
-        (first,) = await network.attach("uid-a", spaces["a"])
-        link = link_name("uid-a")
-        for loss in (f"link del {link}", f"link set {link} down", f"route del {first}/32"):
-            await asyncio.to_thread(subprocess.run, ["ip", *loss.split()], check=True)
-            await asyncio.to_thread(network.restore)
-            await asyncio.to_thread(subprocess.run, ["ping", "-qc1", "-W2", first], check=True)
-        await asyncio.to_thread(subprocess.run, ["ip", "link", "del", link], check=True)
-        successor = PodNetwork(NODE_IP, tmp_path)  # finds neither link nor route
-        await successor.start(["10.42.7.0/24"])
-        assert (await successor.attach("uid-b", spaces["b"])) != (first,)
-        assert (await successor.attach("uid-a", spaces["a"])) == (first,)
-        assert link in await asyncio.to_thread(_links)
-
-    netns.inside(spaces["node"], _node_up)
-    _run_in(spaces["node"], story)
 
 
 def test_addresses_run_round_and_out() -> None:

@@ -19,12 +19,13 @@ from typing import Any, Protocol
 
 import pytest
 
-from kubette.api.ip import Family, packed_ip
 from kubette.network import netns
+from kubette.nft.expr import Family
 from kubette.nft.fake import FakeKernel
 from kubette.nft.flows import FlowCleaner
 from kubette.nft.socket import Kernel
 from kubette.nft.tracer import Packet, Tracer
+from kubette.nft.types import packed_ip
 from kubette.proxy import routes
 from kubette.proxy.config import ProxyConfig
 from kubette.proxy.program import Program

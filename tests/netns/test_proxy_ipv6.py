@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from kubette.api.ip import Family, packed_ip
 from kubette.network import netns
+from kubette.nft.expr import Family
 from kubette.nft.flows import FlowCleaner
 from kubette.nft.socket import Kernel
+from kubette.nft.types import packed_ip
 from kubette.proxy import routes
 from kubette.proxy.config import ProxyConfig
 from kubette.proxy.program import Program

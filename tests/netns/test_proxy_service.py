@@ -16,19 +16,18 @@ from typing import Any, TypeVar, cast
 import pytest
 
 from kubette import proxy
-from kubette.api.ip import Family, packed_ip
 from kubette.client.http import Client
 from kubette.network import netns
 from kubette.network.hostports import HostPorts
 from kubette.nft.conntrack import Conntrack
 from kubette.nft.errors import Busy, Exists, Missing
-from kubette.nft.expr import MapLookup, MetaKey, MetaSet, dport, goto
+from kubette.nft.expr import Family, MapLookup, MetaKey, MetaSet, dport, goto
 from kubette.nft.fake import FakeKernel
 from kubette.nft.flows import Destination, FlowCleaner
 from kubette.nft.live import Backend, LiveTable
 from kubette.nft.socket import Kernel
 from kubette.nft.transaction import AddChain, AddElements, AddRule, DelChain, DelElements, DelSet, Transaction, replace
-from kubette.nft.types import Chain, Field, Set, Table
+from kubette.nft.types import Chain, Field, Set, Table, packed_ip
 from kubette.proxy import state
 from kubette.proxy.config import ProxyConfig
 from kubette.proxy.health import HealthChecks
@@ -164,7 +163,7 @@ def test_events_reach_the_kernel_and_a_flush_by_others_is_repaired(node: Path) -
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
-            await asyncio.to_thread(proxy.cleanup, CONFIG)
+            proxy.cleanup(CONFIG)
 
     netns.inside(node, lambda: asyncio.run(story()))
     left = netns.inside(node, lambda: subprocess.run(["nft", "list", "ruleset"], capture_output=True, timeout=10))

@@ -160,6 +160,22 @@ async def test_exec_streams(world: World) -> None:
     assert await asyncio.wait_for(s.wait(), 5) == 137
 
 
+async def test_a_process_that_reads_no_more(world: World) -> None:
+    """What it does not take is discarded; its output and exit code still come."""
+    identity = await world.container("sleep", "1000")
+    for script in ("exec 0<&-; echo end; exit 5", "echo end; exit 5"):
+        s = await world.runtime.exec_stream(identity, ["sh", "-c", script], tty=False, stdin=True)
+        reading = asyncio.create_task(everything(s), name="reading")
+        for _ in range(200):
+            await asyncio.wait_for(s.write(bytes(65536)), 10)
+            if reading.done():
+                break
+        await s.close_stdin()
+        await s.write(b"more")
+        assert await asyncio.wait_for(reading, 10) == (b"end\n", b"", 5)
+        await s.close()
+
+
 async def test_attach(world: World) -> None:
     identity = await world.container("cat", stdin=True)
     s = await world.runtime.attach_stream(identity)

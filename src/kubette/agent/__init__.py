@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING
 from kubette.agent.config import AgentConfig
 
 if TYPE_CHECKING:
-    from kubette.client.clusterview import ClusterView
     from kubette.client.interface import Api
     from kubette.network.interface import HostPorts, PodNetwork
     from kubette.runtime.interface import Images, Runtime
@@ -39,10 +38,8 @@ async def run(
     network: PodNetwork,
     *,
     host_ports: HostPorts | None = None,
-    view: ClusterView | None = None,
 ) -> None:
-    """Serve as a node until cancelled; pods go on running then. See ``service``. ``view``: informers that run already,
-    where this process has some."""
+    """Serve as a node until cancelled; pods go on running then. See ``service``."""
     from kubette.agent.service import Agent
 
-    await Agent(client, config, runtime, images, network, host_ports, view).run()
+    await Agent(client, config, runtime, images, network, host_ports).run()

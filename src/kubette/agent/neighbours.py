@@ -1,28 +1,41 @@
 """What a node does for its neighbours on the link: routes to their pods, and answers for load-balancer IPs.
 
-Beside the agent proper, which knows only its own node. What should be is worked out anew only when an object changes
-it; what others take away in the kernel is put back.
+Beside the agent proper, which knows only its own node. Objects are narrowed to what is needed, and the
+kernel is told off the event loop, one change after another.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Mapping
+import logging
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any
 
-from kubette.api.endpointslices import EndpointSlice, Name
-from kubette.api.ip import Family, family_of
+from pyroute2.netlink.exceptions import NetlinkError
+
+from kubette.api import meta
 from kubette.api.kinds import resource
 from kubette.api.meta import Object
-from kubette.client.clusterview import ClusterView, NodeView, narrow_node
 from kubette.client.informer import Informer
 from kubette.client.interface import Api
-from kubette.network import announce, peers, upkeep
+from kubette.network import announce, peers
 from kubette.network.disturbance import Disturbance
 
-T = TypeVar("T")
+log = logging.getLogger(__name__)
+_RETRY = 1.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A node as its neighbours see it."""
+
+    name: str
+    ip: str
+    pod_cidrs: tuple[str, ...]
+    ready: bool
+    announces: bool  # not labelled node.kubernetes.io/exclude-from-external-load-balancers
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,140 +46,105 @@ class Balanced:
     local: bool
 
 
-_NOWHERE = Balanced((), False)
+def narrow_node(node: Object) -> Peer:
+    status = node.get("status") or {}
+    addresses = status.get("addresses") or []
+    ip = next((a["address"] for a in addresses if a.get("type") == "InternalIP"), "")
+    spec = node.get("spec") or {}
+    cidrs = spec.get("podCIDRs") or ([spec["podCIDR"]] if spec.get("podCIDR") else [])
+    ready = (meta.condition(node, "Ready") or {}).get("status") == "True"
+    excluded = "node.kubernetes.io/exclude-from-external-load-balancers" in meta.labels(node)
+    return Peer(meta.name(node), ip, tuple(cidrs), ready, not excluded)
 
 
-def balanced(service: Object | None) -> Balanced:
-    if service is None:
-        return _NOWHERE
-    ingress = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
-    addresses = tuple(i["ip"] for i in ingress if i.get("ip") and family_of(i["ip"]) is Family.IPV4)
-    return Balanced(addresses, bool(addresses) and service["spec"].get("externalTrafficPolicy") == "Local")
+def narrow_service(service: Object) -> Balanced:
+    ingress = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or []
+    spec = service.get("spec") or {}
+    return Balanced(
+        tuple(i["ip"] for i in ingress if i.get("ip") and ":" not in i["ip"]),
+        spec.get("externalTrafficPolicy") == "Local",
+    )
 
 
-def ready_nodes(found: EndpointSlice | None) -> frozenset[str]:
-    """The nodes with a ready endpoint."""
-    return frozenset(e.node for e in found.endpoints if e.ready and e.node) if found is not None else frozenset()
+def narrow_slice(slice_: Object) -> tuple[str, frozenset[str]]:
+    """(service name, nodes with a ready endpoint)."""
+    ready = (e for e in slice_.get("endpoints") or () if (e.get("conditions") or {}).get("ready") is not False)
+    service = meta.labels(slice_).get("kubernetes.io/service-name", "")
+    return service, frozenset(e["nodeName"] for e in ready if e.get("nodeName"))
 
 
-def routes(own: str, nodes: Iterable[NodeView]) -> dict[str, str]:
+def routes(own: str, nodes: Iterable[Peer]) -> dict[str, str]:
     """Pod CIDR → next hop, of all nodes but ``own``."""
-    others = (n for n in nodes if n.name != own and n.ip)
-    return {c: n.ip for n in others for c in n.pod_cidrs if family_of(c) is Family.IPV4}
+    return {c: n.ip for n in nodes if n.name != own and n.ip and ":" not in n.ip for c in n.pod_cidrs if ":" not in c}
 
 
 def announced(
-    own: str, nodes: Iterable[NodeView], services: Mapping[Name, Balanced], slices: Iterable[EndpointSlice | None]
-) -> frozenset[str]:
-    """The addresses that ``own`` answers for."""
+    own: str,
+    nodes: Iterable[Peer],
+    services: Mapping[tuple[str, str], Balanced],
+    slices: Iterable[tuple[str, str, frozenset[str]]],
+) -> set[str]:
+    """The addresses that ``own`` answers for. ``slices``: (namespace, service, nodes with endpoints)."""
     candidates = [n.name for n in nodes if n.ready and n.announces]
-    holders: dict[Name, set[str]] = {name: set() for name, service in services.items() if service.local}
-    for found in slices if holders else ():
-        if found is not None and found.service in holders:
-            holders[found.service] |= ready_nodes(found)
+    holders: dict[tuple[str, str], set[str]] = {}
+    for namespace, service, names in slices:
+        holders.setdefault((namespace, service), set()).update(names)
     mine: set[str] = set()
-    for name, service in services.items():
-        able = [n for n in candidates if n in holders[name]] if service.local else candidates
-        mine.update(a for a in service.addresses if announce.announcer(a, able) == own)
-    return frozenset(mine)
+    for key, service_ in services.items():
+        able = candidates
+        if service_.local:
+            able = [n for n in candidates if n in holders.get(key, ())]
+        mine.update(a for a in service_.addresses if announce.announcer(a, able) == own)
+    return mine
 
 
-async def keep_routes(client: Api, restore: Callable[[], None] = lambda: None) -> None:
-    """Until cancelled: routes to the pods of every node, for the control plane. ``restore``: see ``keep``."""
-    nodes: Informer[NodeView] = Informer(client, resource("nodes"), transform=narrow_node)
+async def keep_routes(client: Api, own: str = "") -> None:
+    """Until cancelled: routes to the pods of every node but ``own`` (none: the control plane)."""
+    nodes: Informer[Peer] = Informer(client, resource("nodes"), transform=narrow_node)
+    await _keep([nodes], lambda: peers.apply(routes(own, nodes.items.values())))
+
+
+async def keep(client: Api, own: str, own_ip: str, link: str, restore: Callable[[], None]) -> None:
+    """Until cancelled: routes to the neighbours' pods, and this node's share of load-balancer addresses.
+
+    ``restore`` brings back what those stand on; called first, and again whenever others have meddled."""
+    nodes: Informer[Peer] = Informer(client, resource("nodes"), transform=narrow_node)
+    services: Informer[Balanced] = Informer(client, resource("services"), transform=narrow_service)
+    slices = Informer(client, resource("endpointslices.discovery.k8s.io"), transform=narrow_slice)
+
+    def act() -> None:
+        restore()
+        everybody = list(nodes.items.values())
+        peers.apply(routes(own, everybody))
+        places = [(key[0], service, names) for key, (service, names) in list(slices.items.items())]
+        mine = announced(own, everybody, dict(services.items), places)
+        announce.apply(link, mine, None, (own_ip,))
+
+    await _keep([nodes, services, slices], act, ("lo", link))
+
+
+async def _keep(informers: list[Informer[Any]], act: Callable[[], None], links: Collection[str] | None = None) -> None:
+    """``act`` when an object has changed, or one of the ``links`` (None: any)."""
     changed = asyncio.Event()
-
-    def apply() -> None:
-        if nodes.synced:
-            peers.apply(routes("", list(nodes.items.values())))
-
-    nodes.subscribe(lambda key, old, new: changed.set() if old != new else None)
-    with contextlib.closing(Disturbance()) as disturbance:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(nodes.run(), name="informer-nodes")
-            acts = {"the control plane's link": restore, "routes to pods": apply}
-            group.create_task(upkeep.keep(acts, disturbance, changed), name="routes")
-            await nodes.wait_synced()
-            changed.set()  # also where there is no node
-
-
-class _Latest(Generic[T]):
-    """A value that a thread works out from what informers hold, after the loop said that it is stale."""
-
-    def __init__(self, work_out: Callable[[], T]) -> None:
-        self._work_out = work_out
-        self._version = 0
-        self._held: tuple[int, T] | None = None
-
-    def stale(self) -> None:
-        self._version += 1
-
-    def get(self) -> T:
-        version = self._version  # read before the objects are: a change meanwhile makes it stale again
-        if self._held is None or self._held[0] != version:
-            self._held = (version, self._work_out())
-        return self._held[1]
-
-
-class Neighbours:
-    """One node's part. The informers of ``view`` run elsewhere."""
-
-    def __init__(self, view: ClusterView, own: str, own_ip: str, link: str) -> None:
-        self._view = view
-        self._own, self._own_ip, self._link = own, own_ip, link
-        self._changed = asyncio.Event()
-        self._routes = _Latest(self._wanted_routes)
-        self._announced = _Latest(self._wanted_addresses)
-
-    async def keep(self, acts: upkeep.Acts, disturbance: Disturbance) -> None:
-        """Until cancelled. ``acts`` bring back what routes and addresses stand on; they come first."""
-        view = self._view
-        every = {**acts, "routes to pods": self._apply_routes, "load-balancer addresses": self._apply_addresses}
-        view.nodes.subscribe(self._on_node)
-        view.services.subscribe(self._on_service)
-        view.slices.subscribe(self._on_slice)
-        async with asyncio.TaskGroup() as group:
-            group.create_task(upkeep.keep(every, disturbance, self._changed), name="upkeep")
-            for informer in (view.nodes, view.services, view.slices):
-                await informer.wait_synced()
-                self._changed.set()  # also where there is no object
-
-    def _on_node(self, key: Name, old: NodeView | None, new: NodeView | None) -> None:
-        if old != new:
-            self._routes.stale()
-            self._announced.stale()
-            self._changed.set()
-
-    def _on_service(self, key: Name, old: Object | None, new: Object | None) -> None:
-        if balanced(old) != balanced(new):
-            self._announced.stale()
-            self._changed.set()
-
-    def _on_slice(self, key: Name, old: EndpointSlice | None, new: EndpointSlice | None) -> None:
-        if ready_nodes(old) == ready_nodes(new) and (old and old.service) == (new and new.service):
-            return
-        services = self._view.services.items
-        if any(found is not None and balanced(services.get(found.service)).local for found in (old, new)):
-            self._announced.stale()
-            self._changed.set()
-
-    # -- in the upkeep's thread ----------------------------------------------------------------------
-
-    def _wanted_routes(self) -> dict[str, str]:
-        return routes(self._own, list(self._view.nodes.items.values()))
-
-    def _wanted_addresses(self) -> frozenset[str]:
-        view = self._view
-        found = {name: balanced(service) for name, service in list(view.services.items.items())}
-        services = {name: service for name, service in found.items() if service.addresses}
-        nodes, slices = list(view.nodes.items.values()), list(view.slices.items.values())
-        return announced(self._own, nodes, services, slices)
-
-    def _apply_routes(self) -> None:
-        if self._view.nodes.synced:
-            peers.apply(self._routes.get())
-
-    def _apply_addresses(self) -> None:
-        view = self._view
-        if view.nodes.synced and view.services.synced and view.slices.synced:
-            announce.apply(self._link, self._announced.get(), None, (self._own_ip,))
+    loop = asyncio.get_running_loop()
+    async with asyncio.TaskGroup() as group:
+        for informer in informers:
+            group.create_task(informer.run(), name=f"informer-{informer.kind.plural}")
+        for informer in informers:
+            await informer.wait_synced()
+            informer.subscribe(lambda key, old, new: changed.set() if old != new else None)
+        with contextlib.closing(Disturbance(links)) as disturbance:
+            loop.add_reader(disturbance.fileno(), lambda: changed.set() if disturbance.heed() else None)
+            try:
+                changed.set()
+                while True:
+                    await changed.wait()
+                    changed.clear()
+                    try:
+                        await asyncio.to_thread(act)
+                    except (OSError, NetlinkError) as error:
+                        log.warning("the link towards the other nodes: %s; again in %.0f s", error, _RETRY)
+                        await asyncio.sleep(_RETRY)
+                        changed.set()
+            finally:
+                loop.remove_reader(disturbance.fileno())

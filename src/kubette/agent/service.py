@@ -21,7 +21,6 @@ from kubette.agent.shared import Shared
 from kubette.api import errors, meta
 from kubette.api.kinds import resource
 from kubette.api.meta import Object
-from kubette.client.clusterview import ClusterView
 from kubette.client.events import Recorder
 from kubette.client.informer import Informer, Key
 from kubette.client.interface import Api
@@ -44,7 +43,6 @@ class Agent:
         images: Images,
         network: PodNetwork,
         host_ports: HostPorts | None = None,
-        view: ClusterView | None = None,
     ) -> None:
         for directory in (config.data_dir, config.run_dir, config.logs_dir):
             directory.mkdir(parents=True, exist_ok=True)
@@ -53,7 +51,9 @@ class Agent:
         self._puller = ImagePuller(images, config.backoff_first, config.backoff_last)
         self._recorder = Recorder(api, "kubelet", config.node_name)
         self._node = node.NodeObject(api, config, images)
-        self._view = view or ClusterView(api, config.node_name, alone=True)
+        field = f"metadata.name={config.node_name}"
+        self._nodes: Informer[Object] = Informer(api, resource("nodes"), field_selector=field)
+        self._services: Informer[Object] = Informer(api, resource("services"))
         here = f"spec.nodeName={config.node_name}"
         self._pods: Informer[Object] = Informer(api, resource("pods"), field_selector=here)
         self._workers: dict[str, PodWorker] = {}  # by UID
@@ -67,12 +67,10 @@ class Agent:
             host_ports=host_ports,
             recorder=self._recorder,
             objects=ApiObjects(api),
-            services=self._view.services.items.values,
+            services=self._services.items.values,
             allocatable=self._node.capacity,
             memory_bytes=node.memory_bytes(),
         )
-        own = () if view is not None else (self._view.nodes, self._view.services)
-        self._informers: tuple[Informer[Any], ...] = (self._pods, *own)
         self._group = asyncio.TaskGroup()
 
     # -- what the node API asks ----------------------------------------------------------------------
@@ -91,14 +89,14 @@ class Agent:
         """Until cancelled. Pods go on running then."""
         try:
             async with NodeApi(self._shared, self).serve(), self._group:
-                for informer in self._informers:
+                for informer in (self._nodes, self._services, self._pods):
                     self._spawn(informer.run(), f"informer-{informer.kind.plural}")
                 self._spawn(node.keep_lease(self._api, self._config), "lease")
                 await self._node.register()
                 await self._start_network()
                 self._spawn(self._node.keep_status(), "node-status")
                 self._spawn(self._publish(), "node-ready")
-                await self._view.services.wait_synced()
+                await self._services.wait_synced()
                 await self._pods.wait_synced()
                 await self._take_over()
                 self._pods.subscribe(self._on_pod)
@@ -113,7 +111,19 @@ class Agent:
 
     async def _start_network(self) -> None:
         """As soon as the controllers have given this node its pod addresses."""
-        await self._shared.network.start(await self._view.pod_cidrs(self._config.node_name))
+        told = asyncio.Event()
+        cidrs: list[str] = []
+
+        def look(key: Key, old: Object | None, new: Object | None) -> None:
+            spec = (new or {}).get("spec") or {}
+            found = spec.get("podCIDRs") or ([spec["podCIDR"]] if spec.get("podCIDR") else [])
+            if found:
+                cidrs[:] = found
+                told.set()
+
+        self._nodes.subscribe(look)
+        await told.wait()
+        await self._shared.network.start(cidrs)
         self._node.not_ready = ""
 
     async def _publish(self) -> None:
@@ -164,8 +174,8 @@ class Agent:
         if (pod.get("status") or {}).get("startTime") or meta.deleting(pod):
             return None
         taken = [w.pod for w in self._workers.values() if w.holds_resources]
-        seen = self._view.nodes.items.get(("", self._config.node_name))
-        return admission.refusal(pod, taken, (seen and seen.own) or {})
+        node_object = next(iter(self._nodes.items.values()), {})
+        return admission.refusal(pod, taken, node_object)
 
     async def _work(self, worker: PodWorker) -> None:
         while not worker.finished:

@@ -12,7 +12,6 @@ import logging
 from typing import Any
 
 from kubette.api import meta
-from kubette.api.endpointslices import SERVICE_NAME
 from kubette.api.errors import AlreadyExists, ApiError
 from kubette.api.kinds import Kind, resource
 from kubette.apiserver import policy, writes
@@ -102,7 +101,7 @@ async def ensure_service(objects: Objects, config: ServerConfig) -> None:
         "apiVersion": "v1", "kind": "Endpoints", "metadata": mirror,
         "subsets": [{"addresses": [{"ip": address}], "ports": [port]}],
     }  # fmt: skip
-    labelled = {**head, "labels": {SERVICE_NAME: "kubernetes"}}
+    labelled = {**head, "labels": {"kubernetes.io/service-name": "kubernetes"}}
     piece = {
         "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": labelled, "addressType": family,
         "endpoints": [{"addresses": [address], "conditions": {"ready": True}}], "ports": [port],

@@ -50,15 +50,18 @@ async def proxy(call: Call) -> web.StreamResponse:
     prefix, path = info.prefix, info.rest
     query = f"?{info.raw_query}" if info.raw_query else ""
     tls = call.app.nodes.tls if plural == "nodes" else _unverified() if scheme == "https" else None
+    url = f"{scheme or 'http'}://{target}{path or '/'}{query}"
     if "upgrade" in request.headers.get("Connection", "").lower():
+
+        async def refused(answer: aiohttp.ClientResponse) -> web.StreamResponse:
+            return await _answer(call, answer, Rewriting(prefix, target, request.host))
+
         try:
-            headers = upgrade_headers(call, target)
-            return await splice(request, host, number, (path or "/") + query, headers, tls)
+            return await splice(request, call.app.nodes.session, url, upgrade_headers(call, target), tls, refused)
         except UpstreamError as e:
             raise ServiceUnavailable(str(e)) from e
     if not path and request.method in ("GET", "HEAD"):
         return web.Response(status=301, headers={"Location": f"{prefix}/{query}"})
-    url = f"{scheme or 'http'}://{target}{path or '/'}{query}"
     try:
         async with call.app.nodes.session.request(
             request.method, URL(url, encoded=True), headers=_headers(request, prefix + path),

@@ -1,74 +1,72 @@
 """Joining two connections: after an upgrade (SPDY, WebSocket) bytes are carried both ways, unread.
 
+Only a backend that answers 101 is joined. Any other answer is relayed like that of an ordinary request and the
+backend's connection is closed: it carries the API server's own identity, and a client that held on to it could send
+further requests under that identity (CVE-2018-1002105).
+
 The client's side is taken over from the HTTP server by ``transport.set_protocol``, and given back before it
-closes, so that the server's book-keeping stays right. Flow control is passed through: who writes slowly is
-read slowly.
+closes, so that the server's book-keeping stays right. Flow control is passed through: a slow writer makes the other
+end be read slowly.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Awaitable, Callable, Sequence
 
+import aiohttp
 from aiohttp import web
+from multidict import CIMultiDict
+from yarl import URL
 
-_HEAD_MAX = 64 * 1024
 _HEAD_SECONDS = 30.0
+_NOT_SENT = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")  # headers that aiohttp would add
+
+Relay = Callable[[aiohttp.ClientResponse], Awaitable[web.StreamResponse]]
 
 
 class UpstreamError(Exception):
-    """The other end could not be reached, or does not speak HTTP."""
+    """The backend could not be reached, or does not speak HTTP."""
 
 
 class _Side(asyncio.Protocol):
-    """One end. Until ``peer`` is set what arrives is kept."""
+    """One end. What arrives before ``peer`` is set is kept."""
 
-    def __init__(self) -> None:
-        self.transport: asyncio.Transport | None = None
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self.transport = transport
         self.peer: _Side | None = None
         self.early = bytearray()
-        self.arrived = asyncio.Event()
         self.closed: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports are no subclasses of asyncio's, but do what they do.
-        self.transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
         if self.peer is None:
             self.early += data
-            self.arrived.set()
-        elif self.peer.transport is not None:
+        else:
             self.peer.transport.write(data)
 
+    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+        """As a payload parser of aiohttp's: takes the bytes that came in one piece with the 101."""
+        self.data_received(data)
+        return False, b""
+
+    def feed_eof(self) -> None:
+        """As a payload parser of aiohttp's."""
+
     def eof_received(self) -> bool:
-        self.arrived.set()
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.arrived.set()
         if not self.closed.done():
             self.closed.set_result(exc)
 
     def pause_writing(self) -> None:
-        if self.peer and self.peer.transport and not self.peer.transport.is_closing():
+        if self.peer and not self.peer.transport.is_closing():
             self.peer.transport.pause_reading()
 
     def resume_writing(self) -> None:
-        if self.peer and self.peer.transport and not self.peer.transport.is_closing():
+        if self.peer and not self.peer.transport.is_closing():
             self.peer.transport.resume_reading()
-
-    async def head(self) -> tuple[bytes, bytes]:
-        """The HTTP response head, and what has come after it."""
-        async with asyncio.timeout(_HEAD_SECONDS):
-            while (end := self.early.find(b"\r\n\r\n")) < 0:
-                if self.closed.done() or len(self.early) > _HEAD_MAX:
-                    raise UpstreamError("connection closed before a response")
-                self.arrived.clear()
-                await self.arrived.wait()
-        return bytes(self.early[: end + 4]), bytes(self.early[end + 4 :])
 
 
 class Spliced(web.StreamResponse):
@@ -87,48 +85,62 @@ class Spliced(web.StreamResponse):
 
 async def splice(
     request: web.BaseRequest,
-    host: str,
-    port: int,
-    target: str,
+    session: aiohttp.ClientSession,
+    url: str,
     headers: Sequence[tuple[str, str]],
     tls: ssl.SSLContext | None,
+    relay: Relay,
 ) -> web.StreamResponse:
-    """Send the upgrade request on to ``host``, then carry bytes until one end closes.
+    """Send the upgrade request on to ``url``, then carry bytes until one end closes; or ``relay`` the refusal.
 
     Raises UpstreamError before anything has been answered."""
-    loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(_HEAD_SECONDS):
-            _, server = await loop.create_connection(_Side, host, port, ssl=tls, server_hostname="" if tls else None)
-    except (OSError, TimeoutError) as e:
-        raise UpstreamError(f"error dialing backend: {e}") from e
-    assert server.transport is not None
-    lines = [f"{request.method} {target} HTTP/1.1", *(f"{k}: {v}" for k, v in headers), "", ""]
-    server.transport.write("\r\n".join(lines).encode("latin-1"))
+            answer = await session.request(
+                request.method, URL(url, encoded=True), headers=CIMultiDict(headers), skip_auto_headers=_NOT_SENT,
+                ssl=tls if tls is not None else True, allow_redirects=False,
+            )  # fmt: skip
+    except (aiohttp.ClientError, OSError) as e:
+        raise UpstreamError(f"error dialing backend: {e or 'no response in time'}") from e
     try:
-        head, rest = await server.head()
-    except (TimeoutError, UpstreamError) as e:
-        server.transport.abort()
-        raise UpstreamError(str(e) or "no response in time") from e
-    await _join(request, server, head + rest)
-    return Spliced()
+        connection = answer.connection
+        if answer.status != 101 or connection is None or connection.protocol is None:
+            refusal = await relay(answer)
+            refusal.force_close()  # the HTTP server reads no further requests after one that asked for an upgrade
+            return refusal
+        transport = connection.transport
+        if transport is None:
+            raise UpstreamError("connection closed after the upgrade")
+        backend = _Side(transport)
+        connection.protocol.set_parser(backend, backend)
+        transport.set_protocol(backend)
+        await _join(request, backend, _head(answer))
+        return Spliced()
+    finally:
+        answer.close()
 
 
-async def _join(request: web.BaseRequest, server: _Side, first: bytes) -> None:
+def _head(answer: aiohttp.ClientResponse) -> bytes:
+    """The 101 with its headers as the backend sent them."""
+    lines = [b"HTTP/1.1 101 Switching Protocols", *(b"%b: %b" % header for header in answer.raw_headers), b"", b""]
+    return b"\r\n".join(lines)
+
+
+async def _join(request: web.BaseRequest, backend: _Side, head: bytes) -> None:
     transport = request.transport
-    assert transport is not None and server.transport is not None
+    if transport is None:
+        return  # the client has gone
     http = transport.get_protocol()
-    client = _Side()
-    client.transport = transport
-    client.peer, server.peer = server, client
+    client = _Side(transport)
+    client.peer, backend.peer = backend, client
     transport.set_protocol(client)
     try:
-        transport.write(first)
-        if server.closed.done():
+        transport.write(head + backend.early)
+        if backend.transport.is_closing():
             transport.close()
-        await asyncio.wait({client.closed, server.closed}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({client.closed, backend.closed}, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        server.transport.close()
+        backend.transport.close()
         if client.closed.done():
             asyncio.get_running_loop().call_soon(http.connection_lost, client.closed.result())
         else:

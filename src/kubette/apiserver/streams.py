@@ -6,6 +6,8 @@ streamed. Paths and parameters are the kubelet's.
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -13,7 +15,7 @@ from urllib.parse import urlencode
 
 import aiohttp
 import orjson
-from aiohttp import web
+from aiohttp import WSMsgType, web
 
 from kubette.api.errors import ApiError, BadRequest, InternalError, NotFound, invalid_object, not_found
 from kubette.apiserver import logoptions
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from kubette.apiserver.verbs.base import Call
 
 Object = dict[str, Any]
+_LOG_PROTOCOLS = ("binary.k8s.io", "base64.binary.k8s.io")
+_GOODBYE_SECONDS = 10.0
 _UPGRADE_HEADERS = frozenset({"connection", "upgrade", "x-stream-protocol-version", "content-length"})
 
 
@@ -49,7 +53,8 @@ class NodeClient:
     def session(self) -> aiohttp.ClientSession:
         if self._session is None:
             timeout = aiohttp.ClientTimeout(total=None, sock_connect=30)
-            self._session = aiohttp.ClientSession(timeout=timeout, auto_decompress=False)
+            jar = aiohttp.DummyCookieJar()  # what one pod sets is not sent to another
+            self._session = aiohttp.ClientSession(timeout=timeout, auto_decompress=False, cookie_jar=jar)
         return self._session
 
     async def close(self) -> None:
@@ -79,9 +84,50 @@ async def log(call: Call) -> web.StreamResponse:
         async with call.app.nodes.session.get(url, ssl=call.app.nodes.tls) as answer:
             if answer.status != 200:
                 raise _refusal(answer.status, await answer.text())
+            if _wants_websocket(call.request):
+                return await _as_messages(call.request, answer.content)
             return await relay(call, answer, {"Content-Type": "text/plain"})
     except aiohttp.ClientConnectionError as e:
         raise InternalError(f"Get {url!r}: {e}", code=500) from e
+
+
+def _wants_websocket(request: web.BaseRequest) -> bool:
+    connection = request.headers.get("Connection", "").lower()
+    return "upgrade" in connection and request.headers.get("Upgrade", "").lower() == "websocket"
+
+
+async def _as_messages(request: web.BaseRequest, content: aiohttp.StreamReader) -> web.StreamResponse:
+    """A log as WebSocket messages, as they come: binary, or text in base64. An empty one says that the stream has
+    begun (``k8s.io/streaming/pkg/httpstream/wsstream``, ``NewDefaultReaderProtocols``)."""
+    socket = web.WebSocketResponse(protocols=_LOG_PROTOCOLS, compress=False, timeout=_GOODBYE_SECONDS)
+    await socket.prepare(request)
+    in_base64 = socket.ws_protocol == _LOG_PROTOCOLS[1]
+
+    async def send(data: bytes) -> None:
+        if in_base64:
+            await socket.send_str(base64.b64encode(data).decode())
+        else:
+            await socket.send_bytes(data)
+
+    async def copy() -> None:
+        await send(b"")
+        async for part in content.iter_any():
+            await send(part)
+
+    async def until_gone() -> None:
+        while (await socket.receive()).type in (WSMsgType.BINARY, WSMsgType.TEXT):
+            continue
+
+    tasks = [asyncio.create_task(copy(), name="log-copy"), asyncio.create_task(until_gone(), name="log-client")]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        # A client that leaves, or a node that is cut off, ends the stream: there is no other way to say so.
+        await asyncio.gather(*tasks, return_exceptions=True)
+    await socket.close()
+    return socket
 
 
 async def exec_(call: Call) -> web.StreamResponse:
@@ -124,12 +170,17 @@ async def _upgrade(call: Call, host: str, port: int, path: str, query: list[tupl
     if "upgrade" not in call.request.headers.get("Connection", "").lower():
         raise BadRequest("Upgrade request required")
     target = path + ("?" + urlencode(query) if query else "")
+    authority = f"{bracketed(host)}:{port}"
+    nodes = call.app.nodes
+
+    async def refused(answer: aiohttp.ClientResponse) -> web.StreamResponse:
+        return await relay(call, answer, {"Content-Type": answer.headers.get("Content-Type", "text/plain")})
+
     try:
-        return await splice(
-            call.request, host, port, target, upgrade_headers(call, f"{bracketed(host)}:{port}"), call.app.nodes.tls
-        )
+        headers = upgrade_headers(call, authority)
+        return await splice(call.request, nodes.session, f"https://{authority}{target}", headers, nodes.tls, refused)
     except UpstreamError as e:
-        raise InternalError(f"error dialing backend: {e}") from e
+        raise InternalError(str(e)) from e
 
 
 def upgrade_headers(call: Call, host: str) -> list[tuple[str, str]]:

@@ -63,4 +63,4 @@ def command(
         resolv_conf=resolv_conf,
     )
     images = ImageStore(images_dir(data_dir.parent), pull_netns)
-    compose.foreground(kubeconfig, lambda client: compose.lone_node(client, config, images, cluster_cidr, link))
+    compose.foreground(kubeconfig, lambda client: compose.node(client, config, images, cluster_cidr, link))

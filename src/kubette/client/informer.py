@@ -1,8 +1,8 @@
 """A local copy of a collection, kept by list and watch, with change callbacks.
 
 Level-triggered: handlers learn that a key changed, in order, on the event loop. A watch that ends is
-resumed where it was; one that is too old (410) or refused is replaced by a new list, and handlers see the
-difference as changes. Objects are narrowed by ``transform`` once, here, and must not be modified.
+resumed where it was; one that is too old (410) or refused is replaced by a new list, and the difference
+is told as changes. Objects are narrowed by ``transform`` once, here, and must not be modified.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Source(Protocol):
 class Informer(Generic[T]):
     """``items`` is the present state by (namespace, name). Keep ``run()`` as a task of your own.
 
-    A subscriber that comes after the first list is called for everything there is. Objects reach
+    A subscriber that comes after the first list is told of everything there is. Objects reach
     ``transform`` with apiVersion and kind, which the items of a list lack.
     """
 
@@ -87,9 +87,6 @@ class Informer(Generic[T]):
         self._handlers.append(handler)
         for key, item in list(self.items.items()):
             self._call(handler, key, None, item)
-
-    def unsubscribe(self, handler: Handler[T]) -> None:
-        self._handlers.remove(handler)
 
     async def wait_synced(self) -> None:
         """Until the first list has been taken in."""
@@ -162,7 +159,7 @@ class Informer(Generic[T]):
             obj.setdefault("kind", self.kind.kind)
             old, new = self.items.get(key), self._transform(obj)
             self.items[key], self._versions[key] = new, version
-            for handler in tuple(self._handlers):
+            for handler in self._handlers:
                 self._call(handler, key, old, new)
         return key
 
@@ -175,7 +172,7 @@ class Informer(Generic[T]):
         if key in self.items:
             old = self.items.pop(key)
             self._versions.pop(key, None)
-            for handler in tuple(self._handlers):
+            for handler in self._handlers:
                 self._call(handler, key, old, None)
 
     def _call(self, handler: Handler[T], key: Key, old: T | None, new: T | None) -> None:

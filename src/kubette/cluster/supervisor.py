@@ -266,14 +266,13 @@ class _Supervisor:
         from kubette import compose
         from kubette.network import local, netns
 
-        host = Path(f"/proc/self/fd/{self._host_netns}")
         if name == SERVER:
             processes.name("kubette-server", f"kubette: cluster {self.spec.name}, server")
             netns.enter(local.namespace(self.spec.name))
             notify = self.notify
-            return lambda: compose.serve(self.spec, host, lambda node: stop_mark(self.spec, node).exists(), notify)
+            return lambda: compose.serve(self.spec, notify)
         processes.name("kubette-agent", f"kubette: cluster {self.spec.name}, {name}")
         if self.notify >= 0:
             os.close(self.notify)
         netns.enter(local.namespace(self.spec.name, name))
-        return lambda: compose.serve_node(self.spec, name, host)
+        return lambda: compose.serve_node(self.spec, name, Path(f"/proc/self/fd/{self._host_netns}"))

@@ -10,11 +10,11 @@ import math
 from collections.abc import Iterable
 
 from kubette.api import meta
-from kubette.api.endpointslices import HEADLESS
 from kubette.api.meta import Object
 from kubette.controllers import pods as podlib
 from kubette.controllers.base import Key, kind
 from kubette.controllers.servicepods import (
+    HEADLESS,
     Port,
     ServicePods,
     counts,

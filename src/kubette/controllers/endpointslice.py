@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from kubette.api import meta
-from kubette.api.endpointslices import HEADLESS, SERVICE_NAME
 from kubette.api.meta import Object
 from kubette.controllers import pods as podlib
 from kubette.controllers import slices
 from kubette.controllers.base import Index, Key
 from kubette.controllers.servicepods import (
+    HEADLESS,
     ServicePods,
     counts,
     families,
@@ -25,7 +25,7 @@ from kubette.controllers.servicepods import (
     ports_in,
     selects,
 )
-from kubette.controllers.slices import MANAGED_BY, Group
+from kubette.controllers.slices import MANAGED_BY, SERVICE_NAME, Group
 from kubette.controllers.writes import Create, Delete, Update
 
 _OURS = "endpointslice-controller.k8s.io"

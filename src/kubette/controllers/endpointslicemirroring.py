@@ -6,12 +6,11 @@
 from __future__ import annotations
 
 from kubette.api import meta
-from kubette.api.endpointslices import SERVICE_NAME
 from kubette.api.meta import Object
 from kubette.controllers import slices
 from kubette.controllers.base import Controller, Index, Key, kind
 from kubette.controllers.servicepods import Port, family
-from kubette.controllers.slices import MANAGED_BY, Group
+from kubette.controllers.slices import MANAGED_BY, SERVICE_NAME, Group
 from kubette.controllers.writes import Create, Delete, Update
 
 SKIP = "endpointslice.kubernetes.io/skip-mirror"

@@ -5,16 +5,18 @@ Pure. Source: upstream's ``util/endpoint`` and ``staging/src/k8s.io/endpointslic
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from kubette.api import meta
-from kubette.api.ip import family_of
 from kubette.api.meta import Object
 from kubette.controllers import pods as podlib
 from kubette.controllers.base import Cluster, Controller, Index, Key, by_namespace
 from kubette.controllers.triggertime import TriggerTimes
+
+HEADLESS = "service.kubernetes.io/headless"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -77,7 +79,7 @@ def pod_ips(pod: Object) -> Iterator[str]:
 
 def family(ip: str) -> str:
     """``IPv4`` or ``IPv6``: the addressType of a slice, the ipFamily of a Service."""
-    return family_of(ip).api_name
+    return "IPv6" if ipaddress.ip_address(ip).version == 6 else "IPv4"
 
 
 def families(service: Object) -> list[str]:

@@ -17,6 +17,7 @@ from kubette.controllers.writes import Create, Delete, Update
 
 Group = tuple[str, tuple[Port, ...]]  # addressType, ports
 
+SERVICE_NAME = "kubernetes.io/service-name"
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 PER_SLICE = 100
 

@@ -11,9 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from kubette.api import endpointslices
-
 Key: TypeAlias = tuple[str, str]  # namespace, name
+SERVICE_NAME = "kubernetes.io/service-name"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +73,17 @@ def service(obj: Mapping[str, Any]) -> Service:
 
 def endpoint_slice(obj: Mapping[str, Any]) -> Slice | None:
     """Narrow an EndpointSlice; None when it belongs to no service."""
-    found = endpointslices.narrow(obj)
-    if found is None:
+    meta = obj.get("metadata") or {}
+    name = (meta.get("labels") or {}).get(SERVICE_NAME)
+    if not name:
         return None
-    ports = tuple(Port(p.name.lower(), p.protocol.lower(), p.number) for p in found.ports if p.name and p.number)
-    endpoints = tuple(Endpoint(packed(a), e.hostname.lower(), e.ready) for e in found.endpoints for a in e.addresses)
-    return Slice(found.service, ports, endpoints)
+    endpoints = []
+    for row in obj.get("endpoints") or ():
+        ready = (row.get("conditions") or {}).get("ready") is not False
+        for text in row.get("addresses") or ():
+            if ip := packed(text):
+                endpoints.append(Endpoint(ip, str(row.get("hostname") or "").lower(), ready))
+    return Slice((meta.get("namespace") or "", name), _ports(obj.get("ports") or (), "port"), tuple(endpoints))
 
 
 def _ports(rows: Any, number: str) -> tuple[Port, ...]:

@@ -11,13 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from kubette.api import endpointslices, meta
+from kubette.api import meta
 
 Obj = dict[str, Any]
 Name = tuple[str, str]  # namespace, name
 
 CLASS_ANNOTATION = "kubernetes.io/ingress.class"  # what the API had before spec.ingressClassName
 DEFAULT_CLASS_ANNOTATION = "ingressclass.kubernetes.io/is-default-class"
+SERVICE_LABEL = "kubernetes.io/service-name"
 TLS_SECRET = "kubernetes.io/tls"
 
 
@@ -169,12 +170,22 @@ def service(obj: Obj) -> Service:
 
 def endpoint_slice(obj: Obj) -> Slice | None:
     """None for a slice of no Service, and for addresses that are no IPs."""
-    found = endpointslices.narrow(obj)
-    if found is None:
+    owner = meta.labels(obj).get(SERVICE_LABEL)
+    if not owner or obj.get("addressType") == "FQDN":
         return None
-    ports = {p.name: p.number for p in found.ports if p.number and p.protocol == "TCP"}
-    endpoints = tuple(SliceEndpoint(e.addresses[0], e.ready, e.serving) for e in found.endpoints)
-    return Slice(found.service, ports, endpoints)
+    ports = {
+        p.get("name") or "": p["port"]
+        for p in obj.get("ports") or ()
+        if p.get("port") and (p.get("protocol") or "TCP") == "TCP"
+    }
+    return Slice((meta.namespace(obj), owner), ports, tuple(_endpoint(e) for e in obj.get("endpoints") or ()))
+
+
+def _endpoint(endpoint: Obj) -> SliceEndpoint:
+    conditions = endpoint.get("conditions") or {}
+    ready = conditions.get("ready") is not False  # unknown counts as ready
+    serving = conditions.get("serving")
+    return SliceEndpoint(endpoint["addresses"][0], ready, ready if serving is None else bool(serving))
 
 
 def certificate(obj: Obj) -> Certificate | None:

@@ -11,18 +11,29 @@ import ipaddress
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
-from kubette.api.ip import Family, family_of, packed_ip
 from kubette.nft import expr as e
 from kubette.nft.flows import UDP, Destination, FlowCleaner
 from kubette.nft.live import Backend, LiveTable
-from kubette.nft.types import Chain, Field, Hook, Set, Table, Value, addr_field, packed_port, packed_proto
+from kubette.nft.types import (
+    Chain,
+    Field,
+    Hook,
+    Set,
+    Table,
+    Value,
+    addr_field,
+    family_of,
+    packed_ip,
+    packed_port,
+    packed_proto,
+)  # fmt: skip
 
 PROTOCOLS = {"TCP": 6, "UDP": 17, "SCTP": 132}
 HostPort: TypeAlias = tuple[str, str, int, str, int]  # protocol, host IP ("" all), host port, pod IP, container port
 Element: TypeAlias = tuple[str, bytes]  # set, key
 
 
-def table(family: Family, node_ips: Iterable[str], name: str = "kubette-hostports") -> Table:
+def table(family: e.Family, node_ips: Iterable[str], name: str = "kubette-hostports") -> Table:
     """The table without any port. ``node_ips``: where ports without a host IP answer, the first is for hairpin."""
     out = Table(family, name)
     address = addr_field(family)
@@ -63,7 +74,7 @@ class HostPorts:
 
     @classmethod
     def open(
-        cls, backend: Backend, flows: FlowCleaner, node_ips: Iterable[str], family: Family = Family.IPV4
+        cls, backend: Backend, flows: FlowCleaner, node_ips: Iterable[str], family: e.Family = e.Family.IPV4
     ) -> HostPorts:
         """Write an empty table, replacing what an earlier run left."""
         live = LiveTable(table(family, node_ips), backend)
@@ -135,7 +146,7 @@ class HostPorts:
         return Destination(family, _text(address) if address else "", port, keep)
 
 
-def _backend(packed: bytes, family: Family) -> tuple[str, int]:
+def _backend(packed: bytes, family: e.Family) -> tuple[str, int]:
     """The address and port of a map's value."""
     return _text(packed[: family.size]), int.from_bytes(packed[family.size : family.size + 2], "big")
 

@@ -13,7 +13,7 @@ import hashlib
 import ipaddress
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +21,12 @@ from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from kubette.network import hostnft, netns
-from kubette.network.hostnft import BRIDGE_PREFIX
 
 ROUTE_PROTOCOL = 75  # marks the routes that are ours (ip route: "proto 75")
 UNREACHABLE = 7  # RTN_UNREACHABLE
 _LAST = 0x7FFF_FFFF  # metric of a route that is to be taken when there is no other
+BRIDGE_PREFIX = "kbt-"
 POOL = "172.29.0.0/16"  # of the clusters' subnets
-_IFF_UP, _RT_SCOPE_HOST = 1, 254
-LINK_PREFIX = "kbt"  # of everything on the host: bridges, and the links to members
 LINK = "eth0"  # of the control plane and of every node, towards the bridge
 
 
@@ -40,7 +38,7 @@ def bridge_name(cluster: str) -> str:
 
 def link_name(cluster: str, member: str) -> str:
     """The host's end of a member's veth."""
-    return f"{LINK_PREFIX}{_hash(f'{cluster}/{member}')}"
+    return f"kbt{_hash(f'{cluster}/{member}')}"
 
 
 def _hash(text: str) -> str:
@@ -124,7 +122,7 @@ def _build(topology: Topology) -> None:
     bridge = bridge_name(cluster)
     with IPRoute() as ip:
         if not ip.link_lookup(ifname=bridge):
-            _ignoring(ip.link, "add", ifname=bridge, kind="bridge")
+            ip.link("add", ifname=bridge, kind="bridge")
         index = ip.link_lookup(ifname=bridge)[0]
         _sysctl(f"net/ipv6/conf/{bridge}/disable_ipv6", "1")
         ip.addr("replace", index=index, address=topology.host_ip, prefixlen=prefix)
@@ -140,39 +138,6 @@ def _build(topology: Topology) -> None:
     _sysctl("net/ipv4/ip_forward", "1")
 
 
-def restore_host(topology: Topology) -> None:
-    """On the host: bring back what others took away of the links, addresses and routes there. Members whose namespace
-    has gone are left alone: nothing of them runs on.
-
-    It looks before it writes: every write would be a disturbance for those who listen to the host's links."""
-    members = {m: ip for m, ip in topology.members.items() if netns.pinned(namespace(topology.cluster, m))}
-    present = replace(topology, members=members)
-    if not _whole(present):
-        build(present)
-
-
-def _whole(topology: Topology) -> bool:
-    with IPRoute() as ip:
-        links = {link.get_attr("IFLA_IFNAME"): link for link in ip.get_links()}
-        bridge = links.get(bridge_name(topology.cluster))
-        if bridge is None or not bridge["flags"] & _IFF_UP:
-            return False
-        for member in topology.members:
-            link = links.get(link_name(topology.cluster, member))
-            if link is None or not link["flags"] & _IFF_UP or link.get_attr("IFLA_MASTER") != bridge["index"]:
-                return False
-        addresses = {a.get_attr("IFA_ADDRESS") for a in ip.get_addr(family=2, index=bridge["index"])}
-        kept = {
-            f"{r.get_attr('RTA_DST')}/{r['dst_len']}"
-            for r in ip.get_routes(family=2)
-            if r["proto"] == ROUTE_PROTOCOL and r["type"] == UNREACHABLE
-        }
-    busy = used_networks()
-    wanted = {topology.subnet}
-    wanted |= {c for c in topology.unroutable if not any(ipaddress.ip_network(c).overlaps(n) for n in busy)}
-    return topology.host_ip in addresses and wanted <= kept
-
-
 def _member(ip: Any, topology: Topology, member: str, bridge: int) -> None:
     path = namespace(topology.cluster, member)
     if not netns.pinned(path):
@@ -181,12 +146,14 @@ def _member(ip: Any, topology: Topology, member: str, bridge: int) -> None:
     name = link_name(topology.cluster, member)
     if not ip.link_lookup(ifname=name):
         with path.open("rb") as pinned:
-            peer = {"ifname": LINK, "net_ns_fd": pinned.fileno()}
-            _ignoring(ip.link, "add", ifname=name, kind="veth", peer=peer)
+            ip.link("add", ifname=name, kind="veth", peer={"ifname": LINK, "net_ns_fd": pinned.fileno()})
     index = ip.link_lookup(ifname=name)[0]
     ip.link("set", index=index, master=bridge, state="up")
 
     def inner() -> None:
+        with IPRoute() as own:
+            for link in (1, own.link_lookup(ifname=LINK)[0]):
+                own.link("set", index=link, state="up")
         restore(topology.subnet, topology.members[member])
         _sysctl("net/ipv4/ip_forward", "1")
         # Replies of a service may come back by another way than the packet went; loose is enough here.
@@ -199,15 +166,10 @@ def _member(ip: Any, topology: Topology, member: str, bridge: int) -> None:
 
 
 def restore(subnet: str, address: str) -> None:
-    """Inside a member's namespace: ``lo``, its address and its way out; not the latter while its link is down."""
+    """Inside a member's namespace: its address and its way out; not the latter while its link is down."""
     network = ipaddress.ip_network(subnet)
     with IPRoute() as own:
-        own.link("set", index=1, state="up")
-        own.addr("replace", index=1, address="127.0.0.1", prefixlen=8, scope=_RT_SCOPE_HOST)
-        (link,) = own.link_lookup(ifname=LINK) or (0,)
-        if not link:
-            raise OSError(errno.ENODEV, f"the link {LINK} has gone")
-        own.link("set", index=link, state="up")
+        link = own.link_lookup(ifname=LINK)[0]
         own.addr("replace", index=link, address=address, prefixlen=network.prefixlen)
         try:
             own.route("replace", dst="0.0.0.0/0", gateway=str(network[1]))
@@ -261,13 +223,12 @@ def _forget_subnets(ip: Any, kept: Collection[str]) -> None:
             _ignoring(ip.route, "del", dst=str(network), type=UNREACHABLE, proto=ROUTE_PROTOCOL, priority=_LAST)
 
 
-def _ignoring(verb: Any, what: str, **kwargs: Any) -> None:
-    """What is there already is as good as added, and what has gone already as good as deleted."""
-    fine = (errno.EEXIST,) if what == "add" else (errno.ENOENT, errno.ESRCH, errno.ENODEV)
+def _ignoring(call: Any, *args: Any, **kwargs: Any) -> None:
+    """What is gone already is as good as removed."""
     try:
-        verb(what, **kwargs)
+        call(*args, **kwargs)
     except NetlinkError as error:
-        if error.code not in fine:
+        if error.code not in (2, 3, 19):  # ENOENT, ESRCH, ENODEV
             raise
 
 

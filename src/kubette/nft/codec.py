@@ -13,9 +13,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from kubette.api.ip import Family
 from kubette.nft import transaction as t
-from kubette.nft.expr import Code, Verdict
+from kubette.nft.expr import Code, Family, Verdict
 from kubette.nft.exprcodec import encode_rule
 from kubette.nft.nla import Attrs, be32, be64, nest, nla, parse, text
 from kubette.nft.types import Elements, Field, Set, Value

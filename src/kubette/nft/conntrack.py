@@ -14,9 +14,9 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kubette.api.ip import Family
 from kubette.nft import codec
 from kubette.nft.errors import Missing, NftError, classify
+from kubette.nft.expr import Family
 from kubette.nft.nla import Attrs, nest, nla, parse
 from kubette.nft.socket import open_netlink
 

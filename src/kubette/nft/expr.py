@@ -11,7 +11,27 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TypeAlias
 
-from kubette.api.ip import Family
+
+class Family(IntEnum):
+    """Address family, which is also the table's family (NFPROTO_*)."""
+
+    IPV4 = 2
+    IPV6 = 10
+
+    @property
+    def size(self) -> int:
+        """Bytes of an address."""
+        return 4 if self is Family.IPV4 else 16
+
+    @property
+    def words(self) -> int:
+        """Registers of an address."""
+        return self.size // 4
+
+    @property
+    def keyword(self) -> str:
+        """The word nft uses for it."""
+        return "ip" if self is Family.IPV4 else "ip6"
 
 
 class Code(IntEnum):

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import struct
 
-from kubette.api.ip import Family
 from kubette.nft import expr as e
 from kubette.nft.nla import be32, be64, nest, nla, text
 
 _REG32 = 8  # NFT_REG32_00
-_ICMP_PORT_UNREACHABLE = {Family.IPV4: 3, Family.IPV6: 4}
+_ICMP_PORT_UNREACHABLE = {e.Family.IPV4: 3, e.Family.IPV6: 4}
 
 
 def _reg(kind: int, reg: int) -> bytes:

@@ -11,10 +11,9 @@ import copy
 import errno
 import os
 
-from kubette.api.ip import Family
 from kubette.nft import transaction as t
 from kubette.nft.errors import classify
-from kubette.nft.expr import Rule, Verdict, VerdictLookup
+from kubette.nft.expr import Family, Rule, Verdict, VerdictLookup
 from kubette.nft.types import Elements, Set, Table
 
 

@@ -12,9 +12,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from kubette.api.ip import Family, packed_ip
 from kubette.nft.conntrack import Conntrack, Tracked
 from kubette.nft.errors import NftError
+from kubette.nft.expr import Family
+from kubette.nft.types import packed_ip
 
 log = logging.getLogger(__name__)
 UDP = 17

@@ -12,9 +12,9 @@ import socket
 from collections import deque
 from collections.abc import Iterator
 
-from kubette.api.ip import Family
 from kubette.nft import codec
 from kubette.nft.errors import NftError, Rejected, classify
+from kubette.nft.expr import Family
 from kubette.nft.transaction import Transaction
 from kubette.nft.types import Elements, Set
 

@@ -10,7 +10,6 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from kubette.api.ip import Family
 from kubette.nft import expr as e
 from kubette.nft.types import Chain, Hook, Table, Value
 
@@ -21,7 +20,7 @@ TCP, UDP, SCTP = 6, 17, 132
 class Packet:
     """The first packet of a flow. Addresses are packed; ``dport`` is 0 where the protocol has none."""
 
-    family: Family
+    family: e.Family
     src: bytes
     dst: bytes
     proto: int
@@ -227,7 +226,7 @@ def _payload(packet: Packet, base: e.Base, offset: int, size: int) -> bytes:
         if offset == 2 and size == 2 and packet.proto in (TCP, UDP, SCTP):
             return struct.pack(">H", packet.dport)
         return bytes(size)
-    first = 12 if packet.family is Family.IPV4 else 8
+    first = 12 if packet.family is e.Family.IPV4 else 8
     addresses = packet.src + packet.dst
     return addresses[offset - first : offset - first + size]
 

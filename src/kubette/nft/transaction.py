@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from kubette.api.ip import Family
-from kubette.nft.expr import Rule
+from kubette.nft.expr import Family, Rule
 from kubette.nft.types import Chain, Elements, Set, Table
 
 

@@ -7,15 +7,16 @@ verdict map. Numbers that come from registers (slots, marks) are in host byte or
 
 from __future__ import annotations
 
+import ipaddress
+import socket
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import lru_cache
 from typing import TypeAlias
 
-from kubette.api.ip import Family
-from kubette.nft.expr import Rule, Verdict
+from kubette.nft.expr import Family, Rule, Verdict
 
 Value: TypeAlias = bytes | Verdict
 Elements: TypeAlias = dict[bytes, Value]
@@ -114,6 +115,20 @@ _PORT = struct.Struct(">Hxx")
 
 
 @lru_cache(maxsize=65536)
+def packed_ip(address: str) -> bytes:
+    """Address in network byte order."""
+    try:
+        return socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
+    except OSError as err:
+        raise ValueError(f"not an IP address: {address!r}") from err
+
+
+def family_of(address: str) -> Family:
+    """The family of an address or CIDR."""
+    return Family.IPV6 if ":" in address else Family.IPV4
+
+
+@lru_cache(maxsize=65536)
 def packed_port(port: int) -> bytes:
     """A port as a padded key field."""
     return _PORT.pack(port)
@@ -128,3 +143,33 @@ def packed_proto(number: int) -> bytes:
 def packed_number(number: int) -> bytes:
     """A slot or mark, host byte order."""
     return struct.pack("=I", number)
+
+
+@lru_cache(maxsize=256)
+def network(cidr: str) -> tuple[bytes, bytes]:
+    """Network address and mask of a CIDR, in network byte order."""
+    net = ipaddress.ip_network(cidr, strict=False)
+    return net.network_address.packed, net.netmask.packed
+
+
+def interval(cidr: str) -> tuple[bytes, bytes]:
+    """First and last address of a CIDR."""
+    net = ipaddress.ip_network(cidr, strict=False)
+    return net.network_address.packed, net.broadcast_address.packed
+
+
+@lru_cache(maxsize=256)
+def _numbers(cidr: str) -> tuple[int, int, int]:
+    net, mask = network(cidr)
+    return len(net), int.from_bytes(net, "big"), int.from_bytes(mask, "big")
+
+
+def inside(cidrs: Iterable[str], address: str) -> bool:
+    """Whether an address lies in one of the CIDRs."""
+    packed = packed_ip(address)
+    number = int.from_bytes(packed, "big")
+    for cidr in cidrs:
+        size, net, mask = _numbers(cidr)
+        if size == len(packed) and number & mask == net:
+            return True
+    return False

@@ -13,17 +13,16 @@ from typing import TYPE_CHECKING
 from kubette.proxy.config import ProxyConfig
 
 if TYPE_CHECKING:
-    from kubette.client.clusterview import ClusterView
     from kubette.client.http import Client
 
 __all__ = ["ProxyConfig", "cleanup", "run"]
 
 
-async def run(client: Client, config: ProxyConfig, view: ClusterView | None = None) -> None:
+async def run(client: Client, config: ProxyConfig) -> None:
     """Serve until cancelled; see ``service``."""
     from kubette.proxy.service import run as serve
 
-    await serve(client, config, view)
+    await serve(client, config)
 
 
 def cleanup(config: ProxyConfig) -> None:

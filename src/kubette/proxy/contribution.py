@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from kubette.api.ip import Family, interval, packed_ip
-from kubette.nft.expr import DROP
+from kubette.nft.expr import DROP, Family
 from kubette.nft.flows import Destination
-from kubette.nft.types import Value, packed_number, packed_port, packed_proto
+from kubette.nft.types import Value, interval, packed_ip, packed_number, packed_port, packed_proto
 from kubette.proxy import table as tb
 from kubette.proxy.policy import Backend, Empty, Frontend, arrange
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
-from kubette.api.ip import Family, family_of, inside
+from kubette.nft.expr import Family
+from kubette.nft.types import family_of, inside
 from kubette.proxy.state import PROTOCOLS, Endpoint, Service, ServicePort, Slice
 
 Backend: TypeAlias = tuple[str, int]  # ip, port

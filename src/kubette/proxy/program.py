@@ -14,19 +14,17 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from kubette.api.endpointslices import Name
-from kubette.api.ip import Family, family_of, inside
-from kubette.nft.expr import Verdict
+from kubette.nft.expr import Family, Verdict
 from kubette.nft.flows import Destination
 from kubette.nft.live import Backend as Kernel
 from kubette.nft.live import LiveTable, Objects
 from kubette.nft.transaction import Transaction
-from kubette.nft.types import Value
+from kubette.nft.types import Value, family_of, inside
 from kubette.proxy import table as tb
 from kubette.proxy.config import ProxyConfig
 from kubette.proxy.contribution import Contribution, FrontendKey, contribute, frontend_key, stale
 from kubette.proxy.policy import Frontend, Node, frontends, local_addresses
-from kubette.proxy.state import Service, Slice
+from kubette.proxy.state import Name, Service, Slice
 
 log = logging.getLogger(__name__)
 _NOTHING = Contribution()

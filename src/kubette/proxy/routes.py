@@ -2,44 +2,50 @@
 
 Routing comes before the OUTPUT hook, so a process of the node needs a route to a ClusterIP before nftables rewrites it.
 ``dev lo`` with the node's address as source gives one that never leads out; what stays unrewritten is refused by the
-guard chains.
+guard chains. Written as rtnetlink messages (rtnetlink(7)): two are not worth a library's memory in every agent.
 """
 
 from __future__ import annotations
 
 import errno
+import os
 import socket
+import struct
 
-from pyroute2 import IPRoute
-from pyroute2.netlink.exceptions import NetlinkError
+from kubette.nft.expr import Family
+from kubette.nft.nla import nla
+from kubette.nft.types import family_of, network, packed_ip
 
-from kubette.api.ip import Family, family_of
+_NEWROUTE, _DELROUTE = 24, 25
+_REQUEST_ACK, _CREATE_REPLACE = 0x1 | 0x4, 0x400 | 0x100
+_TABLE_MAIN, _PROTO_STATIC, _SCOPE_LINK, _UNICAST = 254, 4, 253, 1
+_DST, _OIF, _PREFSRC = 1, 4, 7
 
-_RT_SCOPE_LINK = 253
-_GONE = (errno.ESRCH, errno.ENODEV, errno.ENOENT)
 
-
-def _route(verb: str, cidr: str, source: str) -> None:
-    family = socket.AF_INET if family_of(cidr) is Family.IPV4 else socket.AF_INET6
-    with IPRoute() as ip:
-        (lo,) = ip.link_lookup(ifname="lo")
-        ip.route(verb, family=family, dst=cidr, oif=lo, prefsrc=source, scope=_RT_SCOPE_LINK)
+def _request(kind: int, flags: int, cidr: str, source: str) -> None:
+    family = family_of(cidr)
+    net, mask = network(cidr)
+    bits = int.from_bytes(mask, "big").bit_count()
+    af = socket.AF_INET if family is Family.IPV4 else socket.AF_INET6
+    body = struct.pack("=BBBBBBBBI", af, bits, 0, 0, _TABLE_MAIN, _PROTO_STATIC, _SCOPE_LINK, _UNICAST, 0)
+    lo = struct.pack("=I", socket.if_nametoindex("lo"))
+    body += nla(_DST, net) + nla(_OIF, lo) + nla(_PREFSRC, packed_ip(source))
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE) as sock:
+        sock.send(struct.pack("=IHHII", 16 + len(body), kind, flags, 1, 0) + body)
+        number = -struct.unpack_from("=i", sock.recv(65536), 16)[0]
+    if number:
+        raise OSError(number, f"route {cidr} dev lo src {source}: {os.strerror(number)}")
 
 
 def add(cidr: str, source: str) -> None:
-    """Route a service CIDR to the node, or make the route so. OSError when ``lo`` is down or ``source`` not ours.
-
-    Blocks for some milliseconds, and not on a thread that runs an event loop: the library has one of its own."""
-    try:
-        _route("replace", cidr, source)
-    except NetlinkError as error:
-        raise OSError(error.code, f"route {cidr} dev lo src {source}: {error}") from error
+    """Route a service CIDR to the node, or make the route so. OSError when ``lo`` is down or ``source`` not ours."""
+    _request(_NEWROUTE, _REQUEST_ACK | _CREATE_REPLACE, cidr, source)
 
 
 def remove(cidr: str, source: str) -> None:
     """Remove the route; no error when there is none."""
     try:
-        _route("del", cidr, source)
-    except NetlinkError as error:
-        if error.code not in _GONE:
-            raise OSError(error.code, f"route {cidr} dev lo src {source}: {error}") from error
+        _request(_DELROUTE, _REQUEST_ACK, cidr, source)
+    except OSError as err:
+        if err.errno not in (errno.ESRCH, errno.ENODEV):
+            raise

@@ -12,25 +12,23 @@ import contextlib
 import logging
 from collections.abc import Iterator
 
-from kubette.api.endpointslices import EndpointSlice, Name
-from kubette.api.ip import Family, family_of
-from kubette.api.meta import Object
-from kubette.client.clusterview import ClusterView
+from kubette.api.kinds import resource
 from kubette.client.http import Client
-from kubette.network import upkeep
+from kubette.client.informer import Informer
 from kubette.network.disturbance import Disturbance
+from kubette.nft.expr import Family
 from kubette.nft.flows import FlowCleaner
 from kubette.nft.socket import Kernel
 from kubette.nft.transaction import remove
+from kubette.nft.types import family_of
 from kubette.proxy import routes
 from kubette.proxy.config import ProxyConfig
 from kubette.proxy.health import HealthChecks
 from kubette.proxy.program import Program
-from kubette.proxy.state import by_port, service
+from kubette.proxy.state import Name, Service, Slice, endpoint_slice, service
 
 log = logging.getLogger(__name__)
 _RETRY = 0.5  # seconds after the kernel refused
-_POD_LINKS = "kp"  # their coming and going takes no route of ours away
 
 
 class Proxy:
@@ -47,14 +45,19 @@ class Proxy:
                 contextlib.closing(FlowCleaner(config.nodeport_addresses or config.node_ips))
             )
             self.program = Program(config, kernels)
+            self._disturbance = stack.enter_context(contextlib.closing(Disturbance()))
             self._resources = stack.pop_all()
         self.health = HealthChecks(config.nodeport_addresses or config.node_ips, self.program.local_endpoints)
         self._loop = asyncio.get_running_loop()
         self._scheduled: asyncio.Handle | None = None
+        self._rerouting: asyncio.Handle | None = None
         self._started = False
 
     def start(self) -> None:
         """Write the whole table and keep it from now on."""
+        self._route()
+        self._loop.add_reader(self._disturbance.fileno(), self._disturbed)
+        self._resources.callback(self._loop.remove_reader, self._disturbance.fileno())
         self._started = True
         for live in self.program.tables.values():
             self._resources.callback(live.watch(self._loop, self._repaired))
@@ -62,21 +65,21 @@ class Proxy:
 
     def close(self) -> None:
         """Stop; tables and routes stay."""
-        if self._scheduled is not None:
-            self._scheduled.cancel()
+        for handle in (self._scheduled, self._rerouting):
+            if handle is not None:
+                handle.cancel()
         self._started = False
         self._resources.close()
 
-    def on_service(self, key: Name, _old: Object | None, new: Object | None) -> None:
+    def on_service(self, key: Name, _old: Service | None, new: Service | None) -> None:
         """An informer's event."""
-        narrowed = service(new) if new is not None else None
-        self.program.set_service(key, narrowed)
-        self.health.set(key, narrowed)
+        self.program.set_service(key, new)
+        self.health.set(key, new)
         self._schedule(0)
 
-    def on_slice(self, key: Name, _old: EndpointSlice | None, new: EndpointSlice | None) -> None:
+    def on_slice(self, key: Name, _old: Slice | None, new: Slice | None) -> None:
         """An informer's event."""
-        self.program.set_slice(key, by_port(new))
+        self.program.set_slice(key, new)
         self._schedule(0)
 
     def _schedule(self, delay: float) -> None:
@@ -97,39 +100,44 @@ class Proxy:
         """The table was written anew: flows that began meanwhile were not translated."""
         self.flows.clean(self.program.udp())
 
+    def _route(self) -> None:
+        for cidr, source in _routes(self.config):
+            routes.add(cidr, source)
 
-async def run(client: Client, config: ProxyConfig, view: ClusterView | None = None) -> None:
-    """Serve until cancelled. Nothing is written before both collections are known, so no service blinks.
+    def _disturbed(self) -> None:
+        """Somebody took away routes or addresses."""
+        if self._disturbance.heed():
+            self._reroute()
 
-    ``view``: informers that run already, where this process has some."""
-    followed = view or ClusterView(client)
+    def _reroute(self) -> None:
+        try:
+            self._route()
+        except OSError as error:  # the node's own address is away
+            log.warning("%s; again in %.1f s", error, _RETRY)
+            if self._rerouting is not None:
+                self._rerouting.cancel()
+            self._rerouting = self._loop.call_later(_RETRY, self._reroute)
+
+
+async def run(client: Client, config: ProxyConfig) -> None:
+    """Serve until cancelled. Nothing is written before both collections are known, so no service blinks."""
+    services: Informer[Service | None] = Informer(client, resource("services"), transform=service)
+    slices: Informer[Slice | None] = Informer(
+        client, resource("endpointslices.discovery.k8s.io"), transform=endpoint_slice
+    )
     proxy = Proxy(config)
-    followed.services.subscribe(proxy.on_service)
-    followed.slices.subscribe(proxy.on_slice)
+    services.subscribe(proxy.on_service)
+    slices.subscribe(proxy.on_slice)
     try:
         async with asyncio.TaskGroup() as group:
-            for informer in (followed.services, followed.slices) if view is None else ():
-                group.create_task(informer.run(), name=f"informer-{informer.kind.plural}")
-            group.create_task(_keep_routes(config), name="proxy routes")
-            await followed.services.wait_synced()
-            await followed.slices.wait_synced()
+            group.create_task(services.run(), name="proxy services")
+            group.create_task(slices.run(), name="proxy endpointslices")
+            await services.wait_synced()
+            await slices.wait_synced()
             proxy.start()
             await proxy.health.run()
     finally:
-        followed.services.unsubscribe(proxy.on_service)
-        followed.slices.unsubscribe(proxy.on_slice)
         proxy.close()
-
-
-async def _keep_routes(config: ProxyConfig) -> None:
-    """Until cancelled: the service CIDRs' routes, whatever others take away."""
-
-    def add() -> None:
-        for cidr, source in _routes(config):
-            routes.add(cidr, source)
-
-    with contextlib.closing(Disturbance(lambda link: not link.startswith(_POD_LINKS))) as disturbance:
-        await upkeep.keep({"routes to Services": add}, disturbance)
 
 
 def cleanup(config: ProxyConfig) -> None:

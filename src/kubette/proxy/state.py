@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
-from kubette.api import endpointslices
-from kubette.api.endpointslices import EndpointSlice, Name
-from kubette.api.ip import Family, is_cidr, is_ip
+from kubette.nft.expr import Family
+from kubette.nft.types import family_of, packed_ip
 
+Name: TypeAlias = tuple[str, str]  # namespace, name
 PROTOCOLS = {"TCP": 6, "UDP": 17, "SCTP": 132}
+SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 PROXY_NAME_LABEL = "service.kubernetes.io/service-proxy-name"
+HEADLESS_LABEL = "service.kubernetes.io/headless"
 DEFAULT_AFFINITY_SECONDS = 10_800
 
 
@@ -79,21 +81,21 @@ def service(obj: Mapping[str, Any]) -> Service | None:
     first = spec.get("clusterIP", "")
     if first in ("", "None"):
         return None
-    ips = tuple(ip for ip in (spec.get("clusterIPs") or [first]) if is_ip(ip))
+    ips = tuple(ip for ip in (spec.get("clusterIPs") or [first]) if _is_ip(ip))
     config = (spec.get("sessionAffinityConfig") or {}).get("clientIP") or {}
     affinity = 0
     if spec.get("sessionAffinity") == "ClientIP":
         affinity = config.get("timeoutSeconds") or DEFAULT_AFFINITY_SECONDS
     typ = spec.get("type", "ClusterIP")
     ingress = ((obj.get("status") or {}).get("loadBalancer") or {}).get("ingress") or []
-    lb = [i["ip"] for i in ingress if is_ip(i.get("ip", "")) and i.get("ipMode", "VIP") == "VIP"]
+    lb = [i["ip"] for i in ingress if _is_ip(i.get("ip", "")) and i.get("ipMode", "VIP") == "VIP"]
     return Service(
         name=(meta.get("namespace", ""), meta.get("name", "")),
         ports=tuple(_ports(spec.get("ports") or (), typ)),
         cluster_ips=ips,
-        external_ips=tuple(ip for ip in spec.get("externalIPs") or () if is_ip(ip)),
+        external_ips=tuple(ip for ip in spec.get("externalIPs") or () if _is_ip(ip)),
         lb_ips=tuple(lb) if typ == "LoadBalancer" else (),
-        source_ranges=tuple(r.strip() for r in spec.get("loadBalancerSourceRanges") or () if is_cidr(r.strip())),
+        source_ranges=tuple(r.strip() for r in spec.get("loadBalancerSourceRanges") or () if _is_cidr(r.strip())),
         affinity=affinity,
         internal_local=spec.get("internalTrafficPolicy") == "Local",
         external_local=spec.get("externalTrafficPolicy") == "Local",
@@ -113,19 +115,49 @@ def _ports(ports: Iterable[Mapping[str, Any]], typ: str) -> Iterable[ServicePort
 
 def endpoint_slice(obj: Mapping[str, Any]) -> Slice | None:
     """Narrow an EndpointSlice; None when it belongs to no service, has no IPs, or is of a headless service."""
-    return by_port(endpointslices.narrow(obj))
-
-
-def by_port(found: EndpointSlice | None, *, headless: bool = False) -> Slice | None:
-    """The endpoints of a slice by port. ``headless``: also of a headless service, which no proxy serves."""
-    if found is None or (found.headless and not headless):
+    meta = obj.get("metadata") or {}
+    labels = meta.get("labels") or {}
+    name = labels.get(SERVICE_NAME_LABEL)
+    families = {"IPv4": Family.IPV4, "IPv6": Family.IPV6}
+    family = families.get(obj.get("addressType", ""))
+    if not name or family is None or HEADLESS_LABEL in labels:
         return None
     ports: dict[tuple[str, int], tuple[Endpoint, ...]] = {}
-    for p in found.ports:
-        proto = PROTOCOLS.get(p.protocol)
-        if proto is not None and p.number:
-            key = (p.name, proto)
-            ports[key] = ports.get(key, ()) + tuple(
-                Endpoint(e.addresses[0], p.number, e.node, e.ready, e.serving, e.terminating) for e in found.endpoints
-            )
-    return Slice(found.service, found.family, ports)
+    endpoints = obj.get("endpoints") or ()
+    for p in obj.get("ports") or ():
+        proto = PROTOCOLS.get(p.get("protocol") or "TCP")
+        number = p.get("port")
+        if proto is not None and number:
+            key = (p.get("name") or "", proto)
+            ports[key] = ports.get(key, ()) + tuple(e for o in endpoints if (e := _endpoint(o, number, family)))
+    return Slice((meta.get("namespace", ""), name), family, ports)
+
+
+def _endpoint(obj: Mapping[str, Any], port: int, family: Family) -> Endpoint | None:
+    addresses = obj.get("addresses") or ()
+    if not addresses or not _is_ip(addresses[0]) or family_of(addresses[0]) is not family:
+        return None
+    c = obj.get("conditions") or {}
+    ready = c.get("ready") is not False
+    serving = c.get("serving")
+    return Endpoint(
+        ip=addresses[0],
+        port=port,
+        node=obj.get("nodeName") or "",
+        ready=ready,
+        serving=ready if serving is None else bool(serving),
+        terminating=bool(c.get("terminating")),
+    )
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        packed_ip(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_cidr(text: str) -> bool:
+    address, _, bits = text.partition("/")
+    return _is_ip(address) and bits.isdigit() and int(bits) <= (128 if ":" in address else 32)

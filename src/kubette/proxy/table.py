@@ -26,9 +26,8 @@ from __future__ import annotations
 import struct
 from functools import lru_cache
 
-from kubette.api.ip import Family, family_of, network, packed_ip
 from kubette.nft import expr as e
-from kubette.nft.types import Chain, Field, Hook, Set, Table, addr_field
+from kubette.nft.types import Chain, Field, Hook, Set, Table, addr_field, family_of, network, packed_ip
 from kubette.proxy.config import ProxyConfig
 from kubette.proxy.policy import Scope
 
@@ -47,7 +46,7 @@ def host32(number: int) -> bytes:
     return struct.pack("=I", number & 0xFFFFFFFF)
 
 
-def skeleton(config: ProxyConfig, family: Family) -> Table:
+def skeleton(config: ProxyConfig, family: e.Family) -> Table:
     """The table without any service."""
     table = Table(family, config.table_name)
     address = addr_field(family)
@@ -77,7 +76,7 @@ def _add_maps(table: Table, scope: Scope, key: tuple[Field, ...], address: Field
     table.add_set(Set(f"{name}-affinity-endpoints", (*key, Field.MARK), backend))
 
 
-def affinity_map(service_port: str, family: Family) -> Set:
+def affinity_map(service_port: str, family: e.Family) -> Set:
     """Which backend the clients of a Service port have. The rules set a timeout of their own on each element."""
     return Set(
         f"affinity-{service_port}", (addr_field(family),), (Field.MARK,), dynamic=True,
@@ -85,7 +84,7 @@ def affinity_map(service_port: str, family: Family) -> Set:
     )  # fmt: skip
 
 
-def _chains(config: ProxyConfig, family: Family, node_ip: bytes) -> list[Chain]:
+def _chains(config: ProxyConfig, family: e.Family, node_ip: bytes) -> list[Chain]:
     """The constant chains, each after those it refers to."""
     pods = _members(config.cluster_cidrs, family, e.saddr(family, 0), e.RETURN)
     load = e.daddr(family, 0)
@@ -122,7 +121,7 @@ def _chains(config: ProxyConfig, family: Family, node_ip: bytes) -> list[Chain]:
     ]  # fmt: skip
 
 
-def _postrouting(family: Family, node_ip: bytes, pods: tuple[e.Rule, ...], own_source: e.Rule) -> tuple[e.Rule, ...]:
+def _postrouting(family: e.Family, node_ip: bytes, pods: tuple[e.Rule, ...], own_source: e.Rule) -> tuple[e.Rule, ...]:
     rewrite = (e.Immediate(0, node_ip), e.Nat(family, 0, source=True))
     mark = e.MetaKey.MARK
     return (
@@ -135,7 +134,7 @@ def _postrouting(family: Family, node_ip: bytes, pods: tuple[e.Rule, ...], own_s
     )
 
 
-def _members(cidrs: tuple[str, ...], family: Family, load: e.Payload, verdict: e.Verdict) -> tuple[e.Rule, ...]:
+def _members(cidrs: tuple[str, ...], family: e.Family, load: e.Payload, verdict: e.Verdict) -> tuple[e.Rule, ...]:
     rules: list[e.Rule] = []
     for cidr in cidrs:
         if family_of(cidr) is family:
@@ -144,7 +143,7 @@ def _members(cidrs: tuple[str, ...], family: Family, load: e.Payload, verdict: e
     return tuple(rules)
 
 
-def _frontend(scope: Scope, family: Family, reg: int) -> tuple[tuple[e.Expr, ...], int]:
+def _frontend(scope: Scope, family: e.Family, reg: int) -> tuple[tuple[e.Expr, ...], int]:
     """Loads of a frontend's key from ``reg`` on, and the register after it."""
     loads: tuple[e.Expr, ...] = ()
     if scope.by_address:
@@ -153,13 +152,13 @@ def _frontend(scope: Scope, family: Family, reg: int) -> tuple[tuple[e.Expr, ...
     return (*loads, e.l4proto(reg), e.dport(reg + 1)), reg + 2
 
 
-def _dispatch(scope: Scope, family: Family) -> e.Rule:
+def _dispatch(scope: Scope, family: e.Family) -> e.Rule:
     loads, _ = _frontend(scope, family, 0)
     ours = () if scope.by_address else (e.daddr(family, 0), e.Lookup(NODEPORT_IPS, 0))
     return (*ours, *loads, e.VerdictLookup(scope.value, 0))
 
 
-def _firewall(family: Family) -> e.Rule:
+def _firewall(family: e.Family) -> e.Rule:
     loads, after = _frontend(Scope.SERVICES, family, 0)
     allowed = e.Lookup(ALLOWED, 0, inverted=True)
     return (*loads, e.saddr(family, after), e.Lookup(FIREWALLED, 0), allowed, e.Judge(e.DROP))
@@ -174,7 +173,7 @@ def backend_verdict(scope: Scope, count: int, affinity: int = 0, service_port: s
 
 
 @lru_cache(maxsize=1024)
-def backend_chain(name: str, family: Family) -> Chain:
+def backend_chain(name: str, family: e.Family) -> Chain:
     """The chain of a verdict made by ``backend_verdict``."""
     head, _, rest = name.partition("-lb-")
     count, _, affinity = rest.partition("-affinity-")
@@ -204,7 +203,7 @@ def _slots(count: int, reg: int) -> tuple[e.Expr, ...]:
     return (e.Numgen(reg, count), first) if count > 1 else (first,)
 
 
-def _balanced(scope: Scope, family: Family, count: int) -> tuple[e.Rule, ...]:
+def _balanced(scope: Scope, family: e.Family, count: int) -> tuple[e.Rule, ...]:
     loads, slot = _frontend(scope, family, 0)
     found = (e.MapLookup(f"{scope.value}-endpoints", 0, 0), e.Nat(family, 0, family.words))
     return tuple((*loads, choice, *found) for choice in _slots(count, slot))
@@ -215,7 +214,7 @@ def affinity_mark(number: int) -> bytes:
     return host32(number << 16)
 
 
-def _sticky(scope: Scope, family: Family, count: int, seconds: int, clients: str) -> tuple[e.Rule, ...]:
+def _sticky(scope: Scope, family: e.Family, count: int, seconds: int, clients: str) -> tuple[e.Rule, ...]:
     """The backend that the client had, else any, which is remembered in the map ``clients``. The id goes through the
     mark: nft 1.0.6 (Debian 12) aborts in ``nft list`` when one map's value is part of another's key, and a ruleset must
     stay readable."""

@@ -8,13 +8,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from kubette.runtime import kernel
+from kubette.runtime import execwait, kernel
 from kubette.runtime.interface import ExecResult, RuntimeFailure
 from kubette.runtime.layout import Layout
 from kubette.runtime.ocicommand import OciCommand
@@ -45,7 +46,10 @@ class Execs:
         stem = self._layout.execs / secrets.token_hex(32)
         pid_file, process_file = stem.with_suffix(".pid"), stem.with_suffix(".json")
         argv = [self._oci.program, self._oci.root_option, "exec", "--pid-file", str(pid_file)]
-        argv += ["--tty"] if tty else []
+        if tty:
+            argv.append("--tty")
+        elif stdin:
+            argv = [sys.executable, "-I", "-S", execwait.__file__, str(pid_file), *argv, "--detach"]
         argv += ["--process", str(process_file), bundle.name]
         try:
             process: dict[str, Any] = orjson.loads((bundle / "config.json").read_bytes())["process"]

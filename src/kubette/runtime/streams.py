@@ -73,8 +73,9 @@ class ExecStreams:
     async def write(self, data: bytes) -> None:
         if self._master is not None:
             await _write_fd(self._master, data)
-        elif self._process.stdin is not None:
-            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        elif self._process.stdin is not None and not self._process.stdin.is_closing():
+            # An OSError or, from a loop that has closed the pipe by itself, a RuntimeError: nobody reads any more.
+            with contextlib.suppress(OSError, RuntimeError):
                 self._process.stdin.write(data)
                 await self._process.stdin.drain()
 

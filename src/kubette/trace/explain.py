@@ -8,11 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kubette.agent import neighbours
-from kubette.api import endpointslices, meta
-from kubette.api.ip import family_of, inside, packed_ip
-from kubette.client.clusterview import narrow_node
+from kubette.api import meta
 from kubette.nft.expr import Verdict
-from kubette.nft.types import Table, packed_port, packed_proto
+from kubette.nft.types import Table, family_of, inside, packed_ip, packed_port, packed_proto
 from kubette.proxy import policy
 from kubette.trace import reasons
 from kubette.trace.goals import Start, goals, start_of
@@ -84,10 +82,11 @@ def _entrance(world: World, address: str, port: int, trace: Trace) -> Obj | None
     return None
 
 
-def _announced(world: World, node: str) -> frozenset[str]:
-    peers = [narrow_node(n) for n in world.nodes]
-    services = {meta.key(s): neighbours.balanced(s) for s in world.services}
-    return neighbours.announced(node, peers, services, map(endpointslices.narrow, world.slices))
+def _announced(world: World, node: str) -> set[str]:
+    peers = [neighbours.narrow_node(n) for n in world.nodes]
+    services = {meta.key(s): neighbours.narrow_service(s) for s in world.services}
+    slices = [(meta.namespace(s), *neighbours.narrow_slice(s)) for s in world.slices]
+    return neighbours.announced(node, peers, services, slices)
 
 
 def _elements(table: Table, address: str, proto: int, port: int) -> Iterator[str]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from kubette.agent import neighbours
 from kubette.api import meta
-from kubette.api.ip import family_of
-from kubette.client.clusterview import narrow_node
+from kubette.nft.types import family_of
 from kubette.proxy import state
 from kubette.trace import names, reasons
 from kubette.trace.question import Source, Target, TraceError
@@ -144,7 +144,7 @@ def _from_outside(world: World, service: Obj, row: Obj, trace: Trace) -> list[tu
         trace.add("outside", f"Service {name} has the external IP {external[0]}")
         return [(external[0], row["port"])]
     if row.get("nodePort"):
-        ready = [n for n in world.nodes if narrow_node(n).ready] or list(world.nodes)
+        ready = [n for n in world.nodes if neighbours.narrow_node(n).ready] or list(world.nodes)
         if not ready:
             trace.because("the cluster has no node")
             return []

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubette.api import endpointslices, meta
-from kubette.api.ip import Family
+from kubette.api import meta
+from kubette.nft.expr import Family
 from kubette.proxy import policy, state
 from kubette.proxy.state import PROTOCOLS
 from kubette.trace.world import Obj, World
@@ -99,10 +99,15 @@ def backends(world: World, service: Obj, port: Obj) -> set[policy.Backend]:
     """The endpoints that may serve a Service's port, from anywhere; of headless Services, too."""
     spec = service.get("spec") or {}
     wanted = state.ServicePort(port.get("name") or "", PROTOCOLS[port.get("protocol", "TCP")], port["port"])
-    narrowed = (state.by_port(endpointslices.narrow(obj), headless=True) for obj in world.slices)
-    own = [s for s in narrowed if s is not None and s.service == meta.key(service)]
+    own = [s for s in map(_slice, world.slices) if s is not None and s.service == meta.key(service)]
     out: set[policy.Backend] = set()
     for family in Family:
         found = policy.endpoints_for(own, family, wanted)
         out |= policy.usable(found, bool(spec.get("publishNotReadyAddresses")))
     return out
+
+
+def _slice(obj: Obj) -> state.Slice | None:
+    """As the proxy narrows it, but for the label that keeps headless Services from it."""
+    labels = {k: v for k, v in meta.labels(obj).items() if k != state.HEADLESS_LABEL}
+    return state.endpoint_slice({**obj, "metadata": {**obj["metadata"], "labels": labels}})

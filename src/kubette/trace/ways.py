@@ -11,10 +11,10 @@ import ipaddress
 from dataclasses import dataclass
 
 from kubette.api import meta
-from kubette.api.ip import Family, family_of, inside, packed_ip
+from kubette.nft.expr import Family
 from kubette.nft.fake import FakeKernel
 from kubette.nft.tracer import Outcome, Packet, Tracer
-from kubette.nft.types import Table
+from kubette.nft.types import Table, family_of, inside, packed_ip
 from kubette.proxy import state
 from kubette.proxy.config import ProxyConfig
 from kubette.proxy.program import Program

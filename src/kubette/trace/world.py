@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from kubette.api import meta
-from kubette.api.ip import family_of
 from kubette.api.kinds import resource
 from kubette.api.selectors import from_map
 from kubette.client.interface import Api
+from kubette.nft.types import family_of
 
 Obj = dict[str, Any]
 KINDS = ("services", "endpointslices.discovery.k8s.io", "pods", "nodes", "namespaces")

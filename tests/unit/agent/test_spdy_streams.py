@@ -19,6 +19,36 @@ from kubette.runtime.interface import ContainerSpec, SandboxSpec, Streams
 from kubette.testing.runtime import FakeRuntime, Process
 
 
+async def _deaf(process: Process) -> int:
+    """Never reads, and ends when the first input has been refused."""
+    await process.stdin.get()
+    process.out.put_nowait((1, b"the end"))
+    return 5
+
+
+class Refusing:
+    """A process' streams whose input cannot be written: the process has closed its end. ``fault``: what waiting for
+    its exit code raises."""
+
+    def __init__(self, streams: Streams, fault: Exception | None = None) -> None:
+        self._streams, self._fault = streams, fault
+
+    async def write(self, data: bytes) -> None:
+        await self._streams.write(data)
+        raise BrokenPipeError
+
+    async def close_stdin(self) -> None:
+        raise OSError("Bad file descriptor")
+
+    async def wait(self) -> int:
+        if self._fault:
+            raise self._fault
+        return await self._streams.wait()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._streams, name)
+
+
 async def _terminal(process: Process) -> int:
     """Says its size once something is typed."""
     await process.stdin.get()
@@ -48,9 +78,11 @@ class Node:
         flags = {n: n in q for n in ("stdin", "stdout", "stderr", "tty")}
 
         async def open_() -> Streams:
-            return await self.runtime.exec_stream(
+            streams = await self.runtime.exec_stream(
                 self.container, q.getall("command"), tty=flags["tty"], stdin=flags["stdin"]
             )
+            fault = ValueError("a fault of the runtime") if "fault" in q else None
+            return Refusing(streams, fault) if fault or q["command"] == "deaf" else streams  # type: ignore[return-value]
 
         return await serve_exec(request, open_, **flags)
 
@@ -75,7 +107,7 @@ class Node:
 
 @pytest.fixture
 async def node() -> AsyncIterator[Node]:
-    runtime = FakeRuntime(programs={"terminal": _terminal})
+    runtime = FakeRuntime(programs={"terminal": _terminal, "deaf": _deaf})
     sandbox = await runtime.create_sandbox(SandboxSpec("u", "p", "d", "h"))
     identity = await runtime.create(ContainerSpec("u", "c", 0, "i", sandbox, command=["sleep", "1000"]))
     await runtime.start(identity)
@@ -151,6 +183,50 @@ async def test_stdin_over_spdy_larger_than_any_window(node: Node) -> None:
     assert await reading == blob
     assert json.loads(await c.all(error))["status"] == "Success"
     c.close()
+
+
+async def test_a_process_that_reads_no_more_ends_with_its_status_over_spdy(node: Node) -> None:
+    """Although the client goes on sending: what nobody reads is taken and discarded."""
+    c = await Client.connect(node, "/exec?command=deaf&stdin&stdout", "v4.channel.k8s.io")
+    error, stdin, out = (c.session.open({"streamType": t}) for t in ("error", "stdin", "stdout"))
+
+    async def send() -> None:
+        for _ in range(100):
+            await stdin.write(bytes(65536))
+        stdin.close()
+
+    sending = asyncio.create_task(send(), name="sending")
+    assert await c.all(out) == b"the end"
+    assert json.loads(await c.all(error)) == exit_status(5)
+    await asyncio.wait_for(sending, 10)
+    c.close()
+
+
+async def test_a_process_that_reads_no_more_ends_with_its_status_over_websocket(node: Node) -> None:
+    async with aiohttp.ClientSession() as http:
+        async with http.ws_connect(f"{node.url}/exec?command=deaf&stdin&stdout", protocols=["v5.channel.k8s.io"]) as ws:
+            for _ in range(100):
+                await ws.send_bytes(bytes(65536))
+            await ws.send_bytes(b"\xff\x00")
+            got = [m.data async for m in ws]
+    assert got == [b"\x01", b"\x01the end", b"\x03" + json.dumps(exit_status(5)).encode()]
+
+
+async def test_no_session_ends_without_a_status(node: Node, caplog: pytest.LogCaptureFixture) -> None:
+    async with aiohttp.ClientSession() as http:
+        async with http.ws_connect(f"{node.url}/exec?command=echo&stdout&fault", protocols=["v5.channel.k8s.io"]) as ws:
+            got = [m.data async for m in ws]
+    assert json.loads(got[-1][1:])["message"].endswith("a fault of the runtime")
+
+
+async def test_empty_messages_mean_nothing(node: Node) -> None:
+    async with aiohttp.ClientSession() as http:
+        async with http.ws_connect(f"{node.url}/exec?command=cat&stdin&stdout", protocols=["v5.channel.k8s.io"]) as ws:
+            await ws.send_bytes(b"")
+            await ws.send_bytes(b"\x00typed")
+            await ws.send_bytes(b"\xff\x00")
+            got = [m.data async for m in ws]
+    assert got[1] == b"\x01typed"
 
 
 async def test_a_client_that_goes_ends_the_process(node: Node) -> None:

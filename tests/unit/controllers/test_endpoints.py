@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from kubette.api import meta
-from kubette.api.endpointslices import SERVICE_NAME
 from kubette.controllers import slices
 from kubette.controllers.endpoints import subsets
 from kubette.controllers.endpointslice import decide, endpoints
@@ -129,7 +128,7 @@ def test_slices_hold_a_hundred_and_a_change_touches_one() -> None:
     assert placeholder["endpoints"] == []
     assert placeholder["metadata"]["labels"] == {
         "tier": "web",
-        SERVICE_NAME: "kubia",
+        slices.SERVICE_NAME: "kubia",
         slices.MANAGED_BY: "endpointslice-controller.k8s.io",
     }
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import struct
 
-from kubette.api.ip import Family, inside
 from kubette.nft import codec
-from kubette.nft.expr import goto
+from kubette.nft.expr import Family, goto
 from kubette.nft.live import Objects, difference
 from kubette.nft.nla import parse
 from kubette.nft.transaction import AddElements, AddTable, Transaction
-from kubette.nft.types import Chain, Field, Set, Table
+from kubette.nft.types import Chain, Field, Set, Table, inside
 
 PORTS = Set("ports", (Field.INET_SERVICE,), (Field.MARK,))
 VERDICTS = Set("v", (Field.INET_SERVICE,), verdicts=True)

@@ -7,7 +7,7 @@ from typing import TypeAlias
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubette.api.ip import Family
+from kubette.nft.expr import Family
 from kubette.proxy import state
 from kubette.proxy.contribution import Ids, number
 from kubette.proxy.policy import Empty, Node, Scope, arrange, frontends, usable

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from kubette.api.ip import Family, packed_ip
 from kubette.nft.errors import NftError, classify
+from kubette.nft.expr import Family
 from kubette.nft.fake import FakeKernel
 from kubette.nft.flows import Destination
 from kubette.nft.tracer import Packet, Tracer
 from kubette.nft.transaction import Transaction
-from kubette.nft.types import Set, packed_port, packed_proto
+from kubette.nft.types import Set, packed_ip, packed_port, packed_proto
 from kubette.proxy import table as tb
 from kubette.proxy.config import ProxyConfig
 from kubette.proxy.program import Program

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from kubette.api.ip import Family, packed_ip
-from kubette.nft.expr import goto
-from kubette.nft.types import Elements, Field, Set, Table, packed_number, packed_port, packed_proto
+from kubette.nft.expr import Family, goto
+from kubette.nft.types import Elements, Field, Set, Table, packed_ip, packed_number, packed_port, packed_proto
 from kubette.trace.kernel import differences
 
 KEY = packed_ip("10.43.0.7") + packed_proto(6) + packed_port(80)

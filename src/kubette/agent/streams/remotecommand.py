@@ -12,6 +12,7 @@ import base64
 import binascii
 import contextlib
 import json
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
@@ -21,6 +22,8 @@ from kubette.agent.streams import upgrade
 from kubette.agent.streams.session import Session, Stream
 from kubette.runtime.interface import RuntimeFailure, Streams
 
+log = logging.getLogger(__name__)
+
 STDIN, STDOUT, STDERR, ERROR, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255
 SPDY_PROTOCOLS = ("v4.channel.k8s.io", "v3.channel.k8s.io", "v2.channel.k8s.io", "channel.k8s.io")
 WEBSOCKET_PROTOCOLS = (
@@ -28,6 +31,7 @@ WEBSOCKET_PROTOCOLS = (
     "channel.k8s.io", "base64.channel.k8s.io",
 )  # fmt: skip
 _OPEN_SECONDS = 30.0  # for a SPDY client to open its streams
+_GOODBYE_SECONDS = 10.0  # for a client to read to the end and to close
 _MAX_MESSAGE = 16 << 20
 _CHANNELS = {"stdin": STDIN, "stdout": STDOUT, "stderr": STDERR, "error": ERROR, "resize": RESIZE}
 
@@ -137,13 +141,14 @@ class _SpdyClient:
             await self.send(ERROR, str(status["message"]).encode())
         for stream in self._streams.values():
             stream.close()
+            stream.discard()
 
 
 async def _over_websocket(
     request: web.Request, open: Open, wanted: Mapping[str, bool], attach: bool
 ) -> web.StreamResponse:
     socket = web.WebSocketResponse(
-        protocols=WEBSOCKET_PROTOCOLS, max_msg_size=_MAX_MESSAGE, compress=False, timeout=2.0
+        protocols=WEBSOCKET_PROTOCOLS, max_msg_size=_MAX_MESSAGE, compress=False, timeout=_GOODBYE_SECONDS
     )
     await socket.prepare(request)
     client = _WebSocketClient(socket, socket.ws_protocol or "channel.k8s.io")
@@ -164,8 +169,10 @@ class _WebSocketClient:
     async def inbound(self) -> AsyncIterator[tuple[int, bytes]]:
         while True:
             message = await self._socket.receive()
-            if message.type not in (WSMsgType.BINARY, WSMsgType.TEXT) or not message.data:
+            if message.type not in (WSMsgType.BINARY, WSMsgType.TEXT):
                 return
+            if not message.data:
+                continue
             raw = message.data.encode() if message.type is WSMsgType.TEXT else message.data
             channel, data = raw[0], raw[1:]
             if self._base64:
@@ -193,39 +200,45 @@ class _WebSocketClient:
 
 
 async def _serve(open: Open, client: _Client, wanted: Mapping[str, bool], attach: bool) -> None:
+    """Until the process has ended and all its output was sent, with a status; or until the client has gone."""
     verb = "attaching to container" if attach else "executing command in container"
     try:
         streams = await open()
     except (RuntimeFailure, OSError) as e:
         await client.finish(internal_error(f"error {verb}: {e}"))
         return
-    gone = asyncio.create_task(_inbound(client, streams, wanted["stdin"]), name="exec-inbound")
-    work = asyncio.create_task(_outbound(client, streams, wanted), name="exec-outbound")
+    inbound = asyncio.create_task(_inbound(client, streams, wanted["stdin"]), name="exec-inbound")
+    outbound = asyncio.create_task(_outbound(client, streams, wanted), name="exec-outbound")
     try:
-        await asyncio.wait({gone, work}, return_when=asyncio.FIRST_COMPLETED)
-        if work.done():
-            try:
-                code = work.result()
-            except (RuntimeFailure, OSError) as e:
-                await client.finish(internal_error(f"error {verb}: {e}"))
-            else:
-                await client.finish(exit_status(0 if attach else code))
+        await asyncio.wait({inbound, outbound}, return_when=asyncio.FIRST_COMPLETED)
+        if not outbound.done() and inbound.exception() is None:
+            return  # the client has gone
+        try:
+            code = await outbound
+        except Exception as e:
+            if not isinstance(e, RuntimeFailure | OSError):
+                log.exception("error %s", verb)
+            await client.finish(internal_error(f"error {verb}: {e}"))
+        else:
+            await client.finish(exit_status(0 if attach else code))
     finally:
-        await _cancel(gone, work)
+        await _cancel(inbound, outbound)
         await streams.close()
 
 
 async def _inbound(client: _Client, streams: Streams, stdin: bool) -> None:
-    """From the client to the process; returns when the client has gone."""
+    """From the client to the process; returns when the client has gone. What a process cannot take, because it has
+    ended or has closed its end, is discarded: its output and exit code are still to come."""
     async for channel, data in client.inbound():
-        if channel == RESIZE:
-            size = _terminal_size(data)
-            if size:
-                await streams.resize(*size)
-        elif stdin and data:
-            await streams.write(data)
-        elif stdin:
-            await streams.close_stdin()
+        with contextlib.suppress(RuntimeFailure, OSError):
+            if channel == RESIZE:
+                size = _terminal_size(data)
+                if size:
+                    await streams.resize(*size)
+            elif stdin and data:
+                await streams.write(data)
+            elif stdin:
+                await streams.close_stdin()
 
 
 async def _outbound(client: _Client, streams: Streams, wanted: Mapping[str, bool]) -> int:

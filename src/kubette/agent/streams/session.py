@@ -31,6 +31,7 @@ class Stream:
         self.broken = False
         self.window = session.initial_window
         self._unacknowledged = 0
+        self._discards = False
 
     async def read(self) -> bytes:
         """The next bytes as they came, b"" after the peer's FIN, a reset, or the connection's end."""
@@ -40,12 +41,21 @@ class Stream:
             self._changed.clear()
             await self._changed.wait()
         data = self._chunks.popleft()
-        self._session.consumed(len(data))
-        self._unacknowledged += len(data)
+        self._consumed(len(data))
+        return data
+
+    def _consumed(self, size: int) -> None:
+        self._session.consumed(size)
+        self._unacknowledged += size
         if self._unacknowledged >= spdy.INITIAL_WINDOW // 2 and not self.received_fin:
             self._session.acknowledge(self.id, self._unacknowledged)
             self._unacknowledged = 0
-        return data
+
+    def discard(self) -> None:
+        """Take what has come and what will come, unread: the peer can send to its end, and see ours."""
+        self._discards = True
+        while self._chunks:
+            self._consumed(len(self._chunks.popleft()))
 
     async def write(self, data: bytes) -> None:
         """Send all of it, as windows and carrier allow."""
@@ -79,7 +89,9 @@ class Stream:
         self._session.forget(self)
 
     def feed(self, data: bytes, fin: bool) -> None:
-        if data and not self.received_fin:
+        if self._discards:
+            self._consumed(len(data))
+        elif data and not self.received_fin:
             self._chunks.append(data)
         self.received_fin = self.received_fin or fin
         self._changed.set()

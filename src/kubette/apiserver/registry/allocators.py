@@ -10,10 +10,9 @@ from __future__ import annotations
 import ipaddress
 import random
 from dataclasses import dataclass, field
+from typing import Literal
 
-from kubette.api import ip
-from kubette.api.ip import FamilyName
-
+Family = Literal["IPv4", "IPv6"]
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -26,8 +25,8 @@ class Unavailable(Exception):
     """The value cannot be had; the text is upstream's."""
 
 
-def family_of(address: str) -> FamilyName:
-    return ip.family_of(address).api_name
+def family_of(ip: str) -> Family:
+    return "IPv6" if ":" in ip else "IPv4"
 
 
 @dataclass(slots=True)
@@ -83,7 +82,7 @@ class AddressPool:
 
     def __init__(self, cidr: str) -> None:
         self.network: Network = ipaddress.ip_network(cidr)
-        self.family: FamilyName = "IPv6" if self.network.version == 6 else "IPv4"
+        self.family: Family = "IPv6" if self.network.version == 6 else "IPv4"
         base, size = int(self.network.network_address), self.network.num_addresses
         last = size - 2 if self.network.version == 4 else min(size - 1, 1 << 16)
         self._base = base
