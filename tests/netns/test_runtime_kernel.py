@@ -225,6 +225,19 @@ async def test_limits_and_oom(node: Node) -> None:
     assert (await node.one(identity)).oom_killed
 
 
+async def test_a_container_has_its_own_oom_score_not_the_agents(node: Node) -> None:
+    """The agent's is -999 where it may lower it; any other difference shows the same."""
+    kernel.set_oom_score_adj(300)
+    try:
+        identity = await node.run(
+            "sh", "-c", "cat /proc/self/oom_score_adj; sleep 1000",
+            change=lambda s: replace(s, resources=Resources(oom_score_adj=7)),
+        )  # fmt: skip
+        assert await node.ask(identity, "cat /proc/1/oom_score_adj /proc/self/oom_score_adj") == ["7", "7"]
+    finally:
+        kernel.set_oom_score_adj(0)
+
+
 async def test_users_mounts_and_the_pods_shared_memory(node: Node) -> None:
     (node.base / "volume").mkdir()
     (node.base / "volume/file").write_text("content")

@@ -23,6 +23,7 @@ from kubette.api import meta
 from kubette.api.meta import Object
 from kubette.runtime.interface import Mount, RuntimeFailure, Sandbox, SandboxSpec
 
+PIDS_LIMIT = 4096  # processes and threads of a pod: a fork bomb in one must not take the machine's
 _FIRST_RETRY, _LAST_RETRY = 0.5, 30.0
 _JITTER = 0.2  # of the time between refreshes, so that a node's pods do not all read at once
 _SET_UP, _REFRESH, _MEASURE = "set up sandbox", "refresh volumes", "measure volumes"
@@ -186,6 +187,7 @@ def sandbox_spec(pod: Object, hostname: str) -> SandboxSpec:
         host_pid=bool(spec.get("hostPID")),
         share_pid=bool(spec.get("shareProcessNamespace")),
         sysctls=sysctls,
+        pids_limit=PIDS_LIMIT,
     )
 
 

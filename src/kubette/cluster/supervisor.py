@@ -22,12 +22,14 @@ from pathlib import Path
 
 from kubette.cluster import processes
 from kubette.clusterspec import RUN_ROOT, ClusterError, ClusterSpec, check_name, load
+from kubette.runtime import kernel
 
 SERVER = "server"
 STARTING = "starting"  # the pid file of a supervisor that is not in charge yet
 _FIRST_RETRY, _LAST_RETRY = 0.05, 5.0
 _STEADY_SECONDS = 10.0  # a component that ran that long may start again at once
 _STOP_SECONDS = 5.0
+_OOM_SCORE = -999  # as a kubelet's: pods are killed first. Components inherit it; containers have their own
 _SIGNALS = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 
 #: Loaded before the first fork: what the server needs, then what agents need.
@@ -143,6 +145,7 @@ def _supervise(spec: ClusterSpec, go: int, notify: int) -> None:
     fcntl.flock(lock, fcntl.LOCK_EX)  # one that was never put in charge may still be on its way out
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     _import(_SERVER_MODULES)
+    kernel.set_oom_score_adj(_OOM_SCORE)
     if os.read(go, 1) != b"g":
         starting.unlink(missing_ok=True)
         return
