@@ -203,6 +203,34 @@ async def test_long_answers_are_cut_for_udp_and_whole_over_tcp(api: FakeApi, clu
     assert len(whole.answer[0]) == 100
 
 
+async def test_one_client_cannot_shut_others_out_of_tcp(api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Idle connections give way to new ones, the oldest first, for each client and in all."""
+    monkeypatch.setattr("kubette.dns.server._CONNECTIONS_PER_CLIENT", 4)
+    monkeypatch.setattr("kubette.dns.server._CONNECTIONS", 6)
+    await api.create(SERVICES, service("web", "10.43.1.2"))
+    async with dns_for(api) as clients, contextlib.AsyncExitStack() as stack:
+
+        async def idle(source: str) -> asyncio.StreamReader:
+            reader, writer = await asyncio.open_connection("127.0.0.1", clients.running.port, local_addr=(source, 0))
+            stack.callback(writer.close)
+            return reader
+
+        async def closed(reader: asyncio.StreamReader) -> None:
+            with contextlib.suppress(ConnectionResetError):
+                assert await asyncio.wait_for(reader.read(), 5) == b""
+
+        await asyncio.wait_for(clients.running.synced.wait(), 5)
+        mine = [await idle("127.0.0.2") for _ in range(8)]
+        for reader in mine[:4]:
+            await closed(reader)
+        assert not any(reader.at_eof() for reader in mine[4:])
+        others = [await idle("127.0.0.3") for _ in range(4)]
+        for reader in mine[4:6]:
+            await closed(reader)
+        assert await clients.rows("web.shop.svc.cluster.local", tcp=True) == ["10.43.1.2"]
+        assert not any(reader.at_eof() for reader in others)
+
+
 async def test_nothing_is_called_missing_before_everything_is_known() -> None:
     class Silent(FakeApi):
         async def list(self, *args: Any, **kwargs: Any) -> Obj:

@@ -1,7 +1,7 @@
-"""Everybody else's names: asked of recursive servers, answers kept as long as their TTL allows.
+"""Names outside the cluster: asked of recursive servers, cached by TTL in a bounded number of bytes.
 
-Messages are passed on as they are: only ID, question and TTLs are written anew. A client with EDNS is asked for
-with EDNS, one over TCP over TCP, so that nothing needs to be taken out of an answer.
+Messages are passed on unchanged but for ID, question and TTLs. The server is asked with EDNS for a client with EDNS,
+and over TCP for a client over TCP, so that nothing needs to be taken out of an answer.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ log = logging.getLogger(__name__)
 Server: TypeAlias = tuple[str, int]  # address, port
 _Key: TypeAlias = tuple[bytes, int, bool, bool, bool]  # name, type, EDNS, DO, CD
 
-_CACHED = 4096  # answers
+_CACHE_BYTES = 8 << 20
+_LONGEST_CACHED = 8192  # bytes of one answer
+_ENTRY_OVERHEAD = 512  # bytes of Python's own objects for one answer
 _IN_FLIGHT = 1024  # questions
 _ASK_ANOTHER = (wire.SERVFAIL, wire.NOTIMP, wire.REFUSED)
 
@@ -55,6 +57,10 @@ class _Cached:
     expires: float
 
 
+def _size(key: _Key, entry: _Cached) -> int:
+    return _ENTRY_OVERHEAD + len(key[0]) + len(entry.data) + 128 * len(entry.ttls)
+
+
 class Forwarder:
     """Asks ``servers`` in order; one that fails comes last from then on."""
 
@@ -72,6 +78,7 @@ class Forwarder:
         self._max_ttl = max_ttl
         self._clock = clock
         self._cache: OrderedDict[_Key, _Cached] = OrderedDict()
+        self._cache_size = 0  # bytes
         self._asking: dict[tuple[_Key, bool], asyncio.Task[bytes | None]] = {}
 
     async def resolve(self, query: wire.Query, *, tcp: bool) -> bytes:
@@ -122,7 +129,7 @@ class Forwarder:
             return None
         now = self._clock()
         if now >= entry.expires:
-            del self._cache[key]
+            self._drop(key)
             return None
         self._cache.move_to_end(key)
         self.cached += 1
@@ -135,8 +142,8 @@ class Forwarder:
         return bytes(out)
 
     def _keep(self, key: _Key, data: bytes, end: int) -> None:
-        """Into the cache, unless it is cut short, says nothing about its age, or is an error."""
-        if data[2] & 2 or data[3] & 15 not in (wire.NOERROR, wire.NXDOMAIN):
+        """Cache an answer, unless it is very long, truncated, without a TTL, or an error."""
+        if len(data) > _LONGEST_CACHED or data[2] & 2 or data[3] & 15 not in (wire.NOERROR, wire.NXDOMAIN):
             return
         counts = [int.from_bytes(data[i : i + 2], "big") for i in (6, 8, 10)]
         rows = [r for r in wire.records(data, end, sum(counts)) if r.type != wire.OPT]
@@ -147,9 +154,16 @@ class Forwarder:
         life = min(life, self._max_ttl)
         if life > 0:
             now = self._clock()
-            self._cache[key] = _Cached(data, tuple((r.ttl_at, r.ttl) for r in rows), now, now + life)
-            if len(self._cache) > _CACHED:
-                self._cache.popitem(last=False)
+            self._drop(key)
+            entry = _Cached(data, tuple((r.ttl_at, r.ttl) for r in rows), now, now + life)
+            self._cache[key] = entry
+            self._cache_size += _size(key, entry)
+            while self._cache_size > _CACHE_BYTES:
+                self._drop(next(iter(self._cache)))
+
+    def _drop(self, key: _Key) -> None:
+        if (entry := self._cache.pop(key, None)) is not None:
+            self._cache_size -= _size(key, entry)
 
     async def _ask_all(self, query: wire.Query, key: _Key, tcp: bool) -> bytes | None:
         self.asked += 1
@@ -183,7 +197,7 @@ class Forwarder:
         except (OSError, EOFError):
             if not tcp:
                 raise
-        data = await _exchange(server, query, False)  # it serves UDP alone: fine, as long as that is the whole answer
+        data = await _exchange(server, query, False)  # a server with UDP only: accept an answer that is whole
         if data[2] & 2:
             raise EOFError("the answer is cut off, and TCP is refused")
         return data
@@ -194,7 +208,7 @@ class Forwarder:
 
 
 async def _exchange(server: Server, query: wire.Query, tcp: bool) -> bytes:
-    """One question to one server, over a port and with an ID that nobody can foresee."""
+    """One question to one server, over a port and with an unpredictable ID."""
     edns = query.edns
     id_ = int.from_bytes(os.urandom(2), "big")
     message = wire.query(

@@ -17,7 +17,7 @@ SERVICE_NAME = "kubernetes.io/service-name"
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """A named port; ``proto`` in lower case."""
+    """``name`` may be empty; ``proto`` in lower case."""
 
     name: str
     proto: str
@@ -88,9 +88,9 @@ def endpoint_slice(obj: Mapping[str, Any]) -> Slice | None:
 
 def _ports(rows: Any, number: str) -> tuple[Port, ...]:
     return tuple(
-        Port(r["name"].lower(), (r.get("protocol") or "TCP").lower(), r[number])
+        Port((r.get("name") or "").lower(), (r.get("protocol") or "TCP").lower(), r[number])
         for r in rows
-        if r.get("name") and 0 < (r.get(number) or 0) < 65536
+        if 0 < (r.get(number) or 0) < 65536
     )
 
 

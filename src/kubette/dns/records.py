@@ -1,6 +1,8 @@
 """From a Service and its endpoints to resource records: sections 2.3 to 2.5 of the specification, as a function.
 
-Pure. An owner without record sets is a name that exists only because others lie below it (``_tcp.web.shop…``): its
+Pure. Where the specification is silent, the answers are those of CoreDNS' kubernetes plugin: the plain name of a
+Service lists its ports, and every ready endpoint has a name below each of its Services.
+An owner without record sets is a name that exists only because others lie below it (``_tcp.web.shop…``): its
 questions have no data, but the name exists (RFC 8020).
 """
 
@@ -8,11 +10,11 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple, TypeAlias
 
 from kubette.dns import wire
-from kubette.dns.objects import Endpoint, Service, Slice, packed
+from kubette.dns.objects import Endpoint, Port, Service, Slice, packed
 
 
 class RRset(NamedTuple):
@@ -27,31 +29,34 @@ Records: TypeAlias = dict[bytes, tuple[RRset, ...]]  # by owner
 
 
 def of_service(service: Service, slices: Iterable[Slice], zone: bytes) -> Records:
-    """All records that the service brings about, reverse ones included. ``zone``: the cluster domain."""
+    """All records of a Service, reverse ones included. ``zone``: the cluster domain."""
     namespace, name = service.key
     owner = _label(name) + _label(namespace) + b"\x03svc" + zone
     if service.external_name:
         return _external(owner, service.external_name)
-    slices = tuple(slices)
-    served = [(s, [e for e in s.endpoints if e.ready or service.publish_not_ready]) for s in slices]
+    ready = [(s, [e for e in s.endpoints if e.ready or service.publish_not_ready]) for s in slices]
     out = _Builder()
+    for slice_, endpoints in ready:
+        for e in endpoints:
+            out.endpoint(owner, e, slice_.ports)
     if service.headless:
-        for slice_, endpoints in served:
-            out.endpoints(owner, slice_, endpoints)
-        for _, endpoints in served:
+        for slice_, endpoints in ready:
+            names = {endpoint_name(e, owner): e.ip for e in endpoints}
             for e in endpoints:
                 out.add(owner, _address_type(e.ip), e.ip)
-    else:
-        for ip in service.ips:
-            out.add(owner, _address_type(ip), ip)
-            out.add(reverse(ip), wire.PTR, owner)
-        if service.ips:
-            for port in service.ports:
-                out.service_port(owner, port.name, port.proto, port.number, [owner])
-        for _, endpoints in served:  # pods with hostname and subdomain are found below any service
-            for e in endpoints:
-                if e.hostname:
-                    out.named(owner, e)
+                out.add(reverse(e.ip), wire.PTR, endpoint_name(e, owner))
+            for port in slice_.ports:
+                out.port(owner, port, names)
+        return out.records()
+    for ip in service.ips:
+        out.add(owner, _address_type(ip), ip)
+        out.add(reverse(ip), wire.PTR, owner)
+        for port in service.ports:
+            out.port(owner, port, {owner: ip})
+    for _, endpoints in ready:  # a pod with hostname and subdomain is found by its name below any Service
+        for e in endpoints:
+            if e.hostname:
+                out.add(reverse(e.ip), wire.PTR, endpoint_name(e, owner))
     return out.records()
 
 
@@ -73,24 +78,28 @@ class _Builder:
     def add(self, owner: bytes, type_: int, rdata: bytes, target: bytes = b"") -> None:
         self._rows.setdefault(owner, {}).setdefault(type_, {})[rdata] = target
 
-    def named(self, service: bytes, endpoint: Endpoint) -> bytes:
-        """The endpoint's own name, with its address and the way back."""
-        owner = _label(endpoint.hostname or dashed(endpoint.ip)) + service
+    def endpoint(self, service: bytes, endpoint: Endpoint, ports: Iterable[Port]) -> None:
+        """The endpoint's own name: its address and its ports."""
+        owner = endpoint_name(endpoint, service)
         self.add(owner, _address_type(endpoint.ip), endpoint.ip)
-        self.add(reverse(endpoint.ip), wire.PTR, owner)
-        return owner
+        for port in ports:
+            self._srv(owner, port, owner)
 
-    def endpoints(self, service: bytes, slice_: Slice, endpoints: Iterable[Endpoint]) -> None:
-        names = [self.named(service, e) for e in endpoints]
-        for port in slice_.ports:
-            if names:
-                self.service_port(service, port.name, port.proto, port.number, names)
+    def port(self, service: bytes, port: Port, targets: Mapping[bytes, bytes]) -> None:
+        """A port of the Service, below the Service's name and, if it has a name, below its own.
 
-    def service_port(self, service: bytes, name: str, proto: str, number: int, targets: list[bytes]) -> None:
-        above = _label("_" + proto) + service
-        self._rows.setdefault(above, {})
-        for target in targets:
-            self.add(_label("_" + name) + above, wire.SRV, struct.pack("!H", number) + target, target)
+        ``targets``: name → address. As in CoreDNS, the name of a port has addresses too."""
+        above = _label("_" + port.proto) + service
+        own = _label("_" + port.name) + above
+        for target, ip in targets.items():
+            self._srv(service, port, target)
+            if port.name:
+                self._rows.setdefault(above, {})
+                self._srv(own, port, target)
+                self.add(own, _address_type(ip), ip)
+
+    def _srv(self, owner: bytes, port: Port, target: bytes) -> None:
+        self.add(owner, wire.SRV, struct.pack("!H", port.number) + target, target)
 
     def records(self) -> Records:
         return {
@@ -104,6 +113,11 @@ def _rrset(type_: int, rdatas: dict[bytes, bytes]) -> RRset:
         return RRset(type_, tuple(rdatas))
     weight = struct.pack("!HH", 0, max(1, 100 // len(rdatas)))  # priority, weight: alike, as CoreDNS has it
     return RRset(type_, tuple(weight + r for r in rdatas), tuple(dict.fromkeys(rdatas.values())))
+
+
+def endpoint_name(endpoint: Endpoint, service: bytes) -> bytes:
+    """``HOSTNAME.SERVICE…``, or ``10-42-0-7.SERVICE…`` where the endpoint has no hostname."""
+    return _label(endpoint.hostname or dashed(endpoint.ip)) + service
 
 
 def reverse(ip: bytes) -> bytes:

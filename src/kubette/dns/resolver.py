@@ -1,27 +1,21 @@
-"""From a query message to its answer: policy, and the answers that are kept ready.
-
-``ready`` maps the bytes of a query after its ID to the bytes of the answer after its ID; where there are several
-records, to a deque of answers that differ in their order. The UDP server looks there first. No sockets here.
-"""
+"""From a query message to its answer. The UDP server looks among the ``ready`` answers first. No sockets here."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine
 from typing import Any, Protocol
 
 from kubette.dns import wire
+from kubette.dns.ready import ReadyAnswers, is_plain
 from kubette.dns.zone import Answer, Zone
 
-_READY = 50_000  # answers; then all are forgotten
 _ORDERS = 8  # of the records of one answer
 _CHAIN = 8  # CNAMEs
 
-Ready = dict[bytes, bytes | deque[bytes]]
-
 
 class Upstream(Protocol):
-    """Who knows the other names."""
+    """Resolves the names outside the cluster."""
 
     def resolve(self, query: wire.Query, *, tcp: bool) -> Coroutine[Any, Any, bytes]:
         """A whole message for the client: its ID, its question."""
@@ -34,24 +28,13 @@ class Resolver:
     """Answers messages from a zone, else from upstream."""
 
     def __init__(self, zone: Zone, upstream: Upstream | None) -> None:
-        self.ready: Ready = {}
+        self.ready = ReadyAnswers()
         self.rcodes = [0] * 32  # answers that were made, by rcode
         self._zone = zone
         self._upstream = upstream
-        self._keys: dict[bytes, list[bytes]] = {}  # name → its keys in ready
-
-    def forget(self, names: Iterable[bytes]) -> None:
-        """The answers of these names may differ now."""
-        for name in names:
-            for key in self._keys.pop(name, ()):
-                self.ready.pop(key, None)
-
-    def forget_all(self) -> None:
-        self.ready.clear()
-        self._keys.clear()
 
     def answer(self, data: bytes, *, tcp: bool) -> bytes | Coroutine[Any, Any, bytes] | None:
-        """The answer, a promise of it when others must be asked, or None: say nothing."""
+        """The answer; a coroutine for it when other servers must be asked; None for no answer."""
         try:
             query = wire.parse(data)
         except wire.FormatError:
@@ -66,19 +49,17 @@ class Resolver:
             if self._upstream is None:
                 return self._count(wire.response(query, wire.REFUSED, authoritative=False, limit=limit))
             return self._upstream.resolve(query, tcp=tcp)
-        if not self._zone.ready:  # nothing may be called missing yet
+        if not self._zone.ready:  # a client would believe an NXDOMAIN
             return self._count(wire.response(query, wire.SERVFAIL, authoritative=False, limit=limit))
         if found.cname:
             return self._chase(query, found, limit)
         rows = found.answers
         out = wire.response(query, found.rcode, rows, found.authority, found.additional, limit=limit)
-        if not tcp:
+        if not tcp and is_plain(data, query):
             self._keep(data, query, found, out, limit)
         return self._count(out)
 
     def _keep(self, data: bytes, query: wire.Query, found: Answer, out: bytes, limit: int) -> None:
-        if len(self.ready) >= _READY:
-            self.forget_all()
         ready: bytes | deque[bytes] = out[2:]
         rows = found.answers
         if len(rows) > 1:
@@ -89,8 +70,7 @@ class Resolver:
                 turned = rows[at:] + rows[:at]
                 message = wire.response(query, found.rcode, turned, found.authority, found.additional, limit=limit)
                 ready.append(message[2:])
-        self.ready[data[2:]] = ready
-        self._keys.setdefault(query.name, []).append(data[2:])
+        self.ready.put(data[2:], query.name, ready)
 
     async def _chase(self, query: wire.Query, found: Answer, limit: int) -> bytes:
         """An ExternalName: its CNAME, and what that leads to."""
@@ -121,7 +101,7 @@ class Resolver:
 
 
 def _refusal(query: wire.Query) -> int:
-    """The rcode for what is not answered at all; 0 for a question that is."""
+    """The rcode for a question that is refused; 0 for one that is answered."""
     if query.opcode:
         return wire.NOTIMP
     if query.edns is not None and query.edns.version:

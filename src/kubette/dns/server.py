@@ -1,6 +1,7 @@
-"""The sockets: UDP, where most questions are answered in a few lines, and TCP for what is long.
+"""The sockets: UDP, where most questions are answered from ready bytes, and TCP for long answers.
 
-One thread, one loop. What others must be asked for becomes a task; nothing here knows what a name means.
+One thread, one loop. A question for other servers becomes a task. What one client may occupy is bounded: its waiting
+questions over UDP, its TCP connections, and the time of each. Nothing here knows what a name means.
 """
 
 from __future__ import annotations
@@ -9,18 +10,21 @@ import asyncio
 import errno
 import logging
 import socket
+from collections import Counter
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from typing import Any
 
+from kubette.dns.connections import Connection, Connections
 from kubette.dns.resolver import Resolver
 
 log = logging.getLogger(__name__)
 
 _BATCH = 64  # datagrams in one turn of the loop
-_CONNECTIONS = 256
-_WAITING = 2048  # questions over UDP that wait for others
-_IDLE = 10.0  # seconds
+_CONNECTIONS, _CONNECTIONS_PER_CLIENT = 256, 32
+_WAITING, _WAITING_PER_CLIENT = 2048, 128  # questions over UDP that wait for other servers
+_IDLE = 10.0  # seconds for a question to come in, and for an answer to be taken
+_QUERY = 10.0  # seconds for an answer to be found
 _BUFFER = 1 << 20
 
 
@@ -35,7 +39,10 @@ class Server:
         self._sockets: list[socket.socket] = []
         self._servers: list[asyncio.Server] = []
         self._waiting: set[asyncio.Task[None]] = set()
-        self._connections: set[asyncio.Task[Any]] = set()
+        self._waiting_of: Counter[str] = Counter()  # client → its questions that wait
+        self._connections = Connections(
+            self._connection, "dns-tcp", limit=_CONNECTIONS, per_client=_CONNECTIONS_PER_CLIENT
+        )
 
     async def start(self, addresses: Sequence[str], port: int) -> None:
         """Listen. OSError when no address can be had, or one for another reason than a missing family."""
@@ -50,7 +57,7 @@ class Server:
                 continue
             self._sockets.append(udp)
             loop.add_reader(udp.fileno(), self._readable, udp)
-            self._servers.append(await asyncio.start_server(self._connection, sock=tcp, limit=1 << 16))
+            self._servers.append(await asyncio.start_server(self._connections.accept, sock=tcp, limit=1 << 16))
         if not self._sockets:
             raise OSError(errno.EADDRNOTAVAIL, f"no address of {', '.join(addresses)} can be listened on")
 
@@ -84,7 +91,8 @@ class Server:
             sock.close()
         for server in self._servers:
             server.close()
-        tasks = [*self._waiting, *self._connections]
+        await self._connections.close()
+        tasks = list(self._waiting)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -117,42 +125,51 @@ class Server:
         self.udp += 1
         try:
             answer = self._resolver.answer(data, tcp=False)
-        except Exception:  # one question's fault must not stop the others
+        except Exception:  # a fault in one question must not stop the others
             log.exception("a question of %s", peer[0])
             return
         if isinstance(answer, bytes):
             with suppress(OSError):
                 sock.sendto(answer, peer)
-        elif answer is not None and len(self._waiting) >= _WAITING:
+        elif answer is not None and (
+            len(self._waiting) >= _WAITING or self._waiting_of[peer[0]] >= _WAITING_PER_CLIENT
+        ):
             answer.close()
         elif answer is not None:
             task = asyncio.get_running_loop().create_task(self._later(sock, answer, peer), name="dns-question")
             self._waiting.add(task)
-            task.add_done_callback(self._waiting.discard)
+            self._waiting_of[peer[0]] += 1
+            task.add_done_callback(lambda done: self._answered(done, peer[0]))
+
+    def _answered(self, task: asyncio.Task[None], client: str) -> None:
+        self._waiting.discard(task)
+        self._waiting_of[client] -= 1
+        if not self._waiting_of[client]:
+            del self._waiting_of[client]
 
     async def _later(self, sock: socket.socket, answer: Coroutine[Any, Any, bytes], peer: Any) -> None:
         try:
-            data = await answer
+            async with asyncio.timeout(_QUERY):
+                data = await answer
             with suppress(OSError):
                 sock.sendto(data, peer)
+        except TimeoutError:
+            return
         except Exception:
             log.exception("a question of %s", peer[0])
 
-    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        if task is None or len(self._connections) >= _CONNECTIONS:
-            writer.close()
-            return
-        self._connections.add(task)
-        task.add_done_callback(self._connections.discard)
+    async def _connection(self, connection: Connection) -> None:
+        reader, writer = connection.reader, connection.writer
         try:
             while True:
                 async with asyncio.timeout(_IDLE):
                     data = await reader.readexactly(int.from_bytes(await reader.readexactly(2), "big"))
                 self.tcp += 1
-                answer = self._resolver.answer(data, tcp=True)
-                if answer is not None and not isinstance(answer, bytes):
-                    answer = await answer
+                with connection.working():
+                    async with asyncio.timeout(_QUERY):
+                        answer = self._resolver.answer(data, tcp=True)
+                        if answer is not None and not isinstance(answer, bytes):
+                            answer = await answer
                 if answer is None:
                     return
                 writer.write(len(answer).to_bytes(2, "big") + answer)
@@ -160,7 +177,3 @@ class Server:
                     await writer.drain()
         except (OSError, EOFError, TimeoutError):
             return
-        except asyncio.CancelledError:  # close(): asyncio's streams would report it as a fault
-            return
-        finally:
-            writer.close()

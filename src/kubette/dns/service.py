@@ -108,13 +108,13 @@ def _informers(client: Source, zone: Zone, resolver: Resolver) -> list[Informer[
     services = Informer(client, resource("services"), transform=objects.service)
     slices = Informer(client, resource("endpointslices.discovery.k8s.io"), transform=objects.endpoint_slice)
     namespaces = Informer(client, resource("namespaces"), transform=lambda _: True)
-    services.subscribe(lambda key, _, new: resolver.forget(zone.set_service(key, new)))
-    slices.subscribe(lambda key, _, new: resolver.forget(zone.set_slice(key, new)))
+    services.subscribe(lambda key, _, new: resolver.ready.forget(zone.set_service(key, new)))
+    slices.subscribe(lambda key, _, new: resolver.ready.forget(zone.set_slice(key, new)))
 
     def namespace(key: tuple[str, str], old: bool | None, new: bool | None) -> None:
         if bool(old) != bool(new):
             zone.set_namespace(key[1], bool(new))
-            resolver.forget_all()
+            resolver.ready.clear()
 
     namespaces.subscribe(namespace)
     return [services, slices, namespaces]

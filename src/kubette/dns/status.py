@@ -8,7 +8,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-_PATIENCE = 5.0  # seconds for a request
+from kubette.dns.connections import Connection, Connections
+
+_DEADLINE = 5.0  # seconds for a request
+_CONNECTIONS, _CONNECTIONS_PER_CLIENT = 64, 16
 _PHRASES = {200: "OK", 404: "Not Found", 405: "Method Not Allowed", 503: "Service Unavailable"}
 
 
@@ -29,15 +32,19 @@ class StatusServer:
         self._ready = ready
         self._text = text
         self._server: asyncio.Server | None = None
+        self._connections = Connections(
+            self._serve, "dns-status", limit=_CONNECTIONS, per_client=_CONNECTIONS_PER_CLIENT
+        )
 
     async def start(self, addresses: Sequence[str], port: int) -> None:
         """Listen on the addresses. OSError."""
-        self._server = await asyncio.start_server(self._serve, list(addresses), port, limit=1 << 14)
+        self._server = await asyncio.start_server(self._connections.accept, list(addresses), port, limit=1 << 14)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
         if self._server is not None:
             self._server.close()
+        await self._connections.close()
 
     def _answer(self, method: str, path: str) -> tuple[int, str]:
         if method not in ("GET", "HEAD"):
@@ -51,9 +58,10 @@ class StatusServer:
                 return 200, self._text()
         return 404, "not found\n"
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(self, connection: Connection) -> None:
+        reader, writer = connection.reader, connection.writer
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(_DEADLINE):
                 head = await reader.readuntil(b"\r\n\r\n")
                 words = head.split(b"\r\n", 1)[0].decode("latin-1").split(" ")
                 method, path = (words[0], words[1]) if len(words) == 3 else ("", "")
@@ -65,7 +73,5 @@ class StatusServer:
                     + (body if method != "HEAD" else b"")
                 )
                 await writer.drain()
-        except (OSError, EOFError, TimeoutError, asyncio.LimitOverrunError, asyncio.CancelledError):
-            pass
-        finally:
-            writer.close()
+        except (OSError, EOFError, TimeoutError, asyncio.LimitOverrunError):
+            return

@@ -56,7 +56,8 @@ def test_a_change_names_what_it_makes_doubtful() -> None:
     names = {wire.text(n) for n in zone.set_service(WEB, Service(WEB, (bytes((10, 43, 1, 2)),), http))}
     assert names == {"web.shop.svc.c.", "_tcp.web.shop.svc.c.", "_http._tcp.web.shop.svc.c.", "2.1.43.10.in-addr.arpa."}
     endpoints = Slice(WEB, http, (Endpoint(bytes((10, 42, 0, 1)), "", True),))
-    assert zone.set_slice(("shop", "web-x"), endpoints) == set()  # a ClusterIP hides its endpoints
+    changed = {wire.text(n) for n in zone.set_slice(("shop", "web-x"), endpoints)}
+    assert "10-42-0-1.web.shop.svc.c." in changed and "1.0.42.10.in-addr.arpa." not in changed
     assert len(zone.set_service(WEB, Service(WEB, headless=True))) == 6
     assert zone.set_slice(("shop", "web-x"), None) != set()
     assert zone.set_service(WEB, None) == set()
@@ -75,3 +76,38 @@ def test_one_address_of_two_services_has_two_names() -> None:
     zone.set_service(("shop", "a"), None)
     answer = zone.answer(asked, wire.PTR)
     assert answer is not None and [a.endswith(wire.name("pod.b.shop.svc.c")) for a in answer.answers] == [True]
+
+
+def rdatas(zone: Zone, name: str, type_: int) -> list[bytes] | int:
+    answer = zone.answer(wire.name(name), type_)
+    assert answer is not None
+    rows = [row[len(wire.QUESTION) + 10 :] for row in answer.answers]
+    return answer.rcode if answer.rcode else rows
+
+
+def srv(weight: int, port: int, target: str) -> bytes:
+    return b"".join(n.to_bytes(2, "big") for n in (0, weight, port)) + wire.name(target)
+
+
+@pytest.mark.parametrize("headless", [False, True])
+def test_names_as_coredns_answers_them(headless: bool) -> None:
+    """SRV of the plain name, of an endpoint and of a port; a name for every ready endpoint under any Service."""
+    zone = Zone("c")
+    ip, ready, other = bytes((10, 43, 1, 2)), bytes((10, 42, 0, 1)), bytes((10, 42, 0, 2))
+    ports = (Port("http", "tcp", 80), Port("", "udp", 53))
+    zone.set_service(WEB, Service(WEB, () if headless else (ip,), ports, headless=headless))
+    endpoints = (Endpoint(ready, "", True), Endpoint(other, "", False))
+    zone.set_slice(("shop", "web-x"), Slice(WEB, (Port("http", "tcp", 8080),), endpoints))
+    web, pod = "web.shop.svc.c", "10-42-0-1.web.shop.svc.c"
+    if headless:
+        assert rdatas(zone, web, wire.SRV) == rdatas(zone, f"_http._tcp.{web}", wire.SRV) == [srv(100, 8080, pod)]
+        assert rdatas(zone, f"_http._tcp.{web}", wire.A) == [ready]
+    else:
+        assert rdatas(zone, web, wire.SRV) == [srv(50, 80, web), srv(50, 53, web)]
+        assert rdatas(zone, f"_http._tcp.{web}", wire.SRV) == [srv(100, 80, web)]
+        assert rdatas(zone, f"_http._tcp.{web}", wire.A) == [ip]
+    assert rdatas(zone, pod, wire.A) == [ready]
+    assert rdatas(zone, pod, wire.AAAA) == []
+    assert rdatas(zone, pod, wire.SRV) == [srv(100, 8080, pod)]
+    assert rdatas(zone, "10-42-0-2.web.shop.svc.c", wire.A) == wire.NXDOMAIN  # not ready
+    assert rdatas(zone, "*.web.shop.svc.c", wire.A) == wire.NXDOMAIN

@@ -71,13 +71,3 @@ def test_what_is_refused_and_how() -> None:
 def test_the_question_comes_back_as_it_was_sent() -> None:
     answer = ask(dns.message.make_query("wEb.SHOP.svc.Cluster.LOCAL", "A"))
     assert str(answer.answer[0].name) == "wEb.SHOP.svc.Cluster.LOCAL."
-
-
-def test_a_ready_answer_is_the_answer() -> None:
-    r = resolver()
-    query = dns.message.make_query("web.shop.svc.cluster.local", "A", use_edns=0).to_wire()
-    first = r.answer(query, tcp=False)
-    assert isinstance(first, bytes)
-    assert r.ready == {query[2:]: first[2:]}
-    r.forget([wire.name("web.shop.svc.cluster.local")])
-    assert not r.ready
