@@ -29,8 +29,16 @@ async def test_without_credentials_only_health_and_version_answer(api: Api) -> N
     async with aiohttp.ClientSession(connector=connector) as session:
         stranger = Api(api.port, session, api.pki)
         status, error = await stranger.call("GET", f"{NS}/pods")
-        assert (status, error["reason"], error["kind"]) == (401, "Unauthorized", "Status")
-        assert (await stranger.call("GET", "/api", authorization="Bearer nonsense"))[0] == 401
+        assert (status, error["reason"], error["kind"]) == (403, "Forbidden", "Status")
+        assert error["message"] == (
+            'pods is forbidden: User "system:anonymous" cannot list resource "pods" in API group "" '
+            'in the namespace "default"'
+        )
+        status, error = await stranger.call("GET", "/api", impersonate_user="admin")
+        assert status == 403 and 'User "system:anonymous" cannot impersonate' in error["message"]
+        status, error = await stranger.call("GET", f"{NS}/pods", authorization="Bearer nonsense")
+        assert (status, error["reason"], error["message"]) == (401, "Unauthorized", "Unauthorized")
+        assert (await stranger.call("GET", "/healthz", authorization="Bearer nonsense"))[0] == 401
         assert (await stranger.call("GET", "/healthz"))[0] == 200
         assert (await stranger.call("GET", "/version"))[0] == 200
 

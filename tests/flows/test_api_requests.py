@@ -90,7 +90,8 @@ async def test_strangers_learn_nothing(api: Api) -> None:
     async with aiohttp.ClientSession(connector=connector) as stranger:
         for path in (CM, f"{NS}/gizmos", "/apis/none.io/v1/things", "/api", "/metrics", "/nothing"):
             async with stranger.get(api.url + path) as answer:
-                assert answer.status == 401, path
+                assert answer.status == 403, path
+                assert 'User "system:anonymous" cannot ' in (await answer.json())["message"], path
 
 
 async def test_repeated_and_unknown_fields_of_patches_and_yaml(api: Api) -> None:

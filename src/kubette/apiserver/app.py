@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
-from kubette.api.errors import ApiError, BadRequest, Forbidden, InternalError, Unauthorized
+from kubette.api.errors import ApiError, BadRequest, Forbidden, InternalError
 from kubette.apiserver import authn, codec, impersonation, info, proxying, request, streams
 from kubette.apiserver.authn import ANONYMOUS, User
 from kubette.apiserver.authz import Authorizer
@@ -96,11 +96,7 @@ class App:
     def _user(self, req: web.BaseRequest, asked: RequestInfo) -> User:
         transport = req.transport
         peer = transport.get_extra_info("peercert") if transport is not None else None
-        user = authn.authenticate(peer, req.headers.get("Authorization", ""), self.tokens)
-        if user is None:
-            if asked.path in info.PUBLIC:
-                return ANONYMOUS
-            raise Unauthorized("Unauthorized")
+        user = authn.authenticate(peer, req.headers.get("Authorization", ""), self.tokens) or ANONYMOUS
         target = impersonation.wanted(req.headers.items())
         if target is None:
             return user

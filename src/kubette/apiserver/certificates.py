@@ -1,8 +1,8 @@
-"""Admission of CertificateSigningRequests and ClusterTrustBundles: who may approve, sign and attest for a signer.
+"""Admission of CertificateSigningRequests: who may approve and sign for a signer.
 
-The plugins CertificateApproval, CertificateSigning, CertificateSubjectRestriction and ClusterTrustBundleAttest of
-upstream (plugin/pkg/admission/certificates). Writing the subresource is one permission, ``approve`` or ``sign`` on
-the request's signer another. Pure.
+The plugins CertificateApproval, CertificateSigning and CertificateSubjectRestriction of upstream
+(plugin/pkg/admission/certificates). Writing the subresource is one permission, ``approve`` or ``sign`` on the
+request's signer another. ``attest`` guards ClusterTrustBundles, which are not served. Pure.
 """
 
 from __future__ import annotations
@@ -72,8 +72,6 @@ def _why_not(
             return f'user not permitted to sign requests with signerName "{signer}"'
         case "certificatesigningrequests", "" if old is None and signer == _CLIENT:
             return _restricted_subject(new)
-        case "clustertrustbundles", "" if signer and _spec(new) != _spec(old or {}) and not may("attest"):
-            return f'user not permitted to attest for signerName "{signer}"'
     return ""
 
 

@@ -19,8 +19,6 @@ from kubette.apiserver.verbs.base import method_not_allowed
 if TYPE_CHECKING:
     from kubette.apiserver.verbs.base import Call
 
-#: Anybody may ask these, as upstream's ``system:public-info-viewer`` allows.
-PUBLIC = frozenset({"/healthz", "/livez", "/readyz", "/version", "/version/"})
 _YEAR = 365 * 24 * 3600
 _CHECKS = ("ping", "log", "datastore", "poststarthook/bootstrap")
 

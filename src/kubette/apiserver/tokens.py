@@ -50,7 +50,7 @@ class Tokens:
         self._verified: dict[str, Object] = {}
 
     def sign(self, wanted: TokenClaims) -> tuple[str, str]:
-        """The JWT and its expiry (RFC 3339)."""
+        """The JWT, and until when its bearer may rely on it (RFC 3339)."""
         import jwt
 
         now = int(time.time())
@@ -63,13 +63,16 @@ class Tokens:
             private[wanted.bound_kind.lower()] = {"name": wanted.bound_name, "uid": wanted.bound_uid}
         if wanted.node_name and wanted.bound_kind != "Node":
             private["node"] = {"name": wanted.node_name, "uid": wanted.node_uid}
+        if wanted.warn_after:
+            private["warnafter"] = now + wanted.warn_after
         claims = {
             "aud": list(wanted.audiences), "exp": expires, "iat": now, "nbf": now, "iss": self._issuer,
             "jti": str(uuid.uuid4()), _CLAIM: private,
             "sub": f"system:serviceaccount:{wanted.namespace}:{wanted.service_account}",
         }  # fmt: skip
         token = jwt.encode(claims, self._key, algorithm="ES256")
-        return token, meta.format_time(datetime.fromtimestamp(expires, UTC))
+        told = now + (wanted.warn_after or wanted.expiration_seconds)
+        return token, meta.format_time(datetime.fromtimestamp(told, UTC))
 
     def verify(self, token: str, audiences: Sequence[str] = ()) -> Object:
         """The claims of a good token meant for one of ``audiences`` (default: this server). Raises BadToken."""

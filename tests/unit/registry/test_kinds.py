@@ -8,11 +8,13 @@ import copy
 
 import pytest
 
-from kubette.api.errors import BadRequest, Forbidden, Invalid, ServiceUnavailable
+from kubette.api.errors import BadRequest, Conflict, Forbidden, Invalid, NotFound, ServiceUnavailable
 from kubette.api.kinds import all_kinds, resource
 from kubette.apiserver import registry
 from kubette.apiserver.registry import RegistryConfig, objectmeta
 from kubette.apiserver.registry.cronjobs import schedule_error
+
+from .conftest import NOW
 
 
 def test_every_kind_has_one_shared_strategy():
@@ -165,7 +167,8 @@ def test_tokens_are_bound_to_what_exists(world):
     spec = {"expirationSeconds": 3607, "boundObjectRef": ref}
     answer = world.connect("serviceaccounts", account, "token", {"spec": spec}).answer
     assert answer["status"]["token"] == "jwt"
-    assert (asked[0].bound_name, asked[0].expiration_seconds) == ("it", 3607)
+    assert (asked[0].bound_name, asked[0].expiration_seconds, asked[0].warn_after) == ("it", 365 * 86400, 3607)
+    assert answer["spec"]["expirationSeconds"] == 3607
     unversioned = {"boundObjectRef": {"kind": "Pod", "name": "it"}}  # upstream goes by group and kind
     assert world.connect("serviceaccounts", account, "token", {"spec": unversioned}).answer["status"]["token"]
     other = world.create("serviceaccounts", {"metadata": {"name": "other"}})
@@ -173,6 +176,67 @@ def test_tokens_are_bound_to_what_exists(world):
         world.connect("serviceaccounts", other, "token", {"spec": spec})
     with pytest.raises(Invalid, match="may not specify a duration less than 10 minutes"):
         world.connect("serviceaccounts", account, "token", {"spec": {"expirationSeconds": 5}})
+
+
+TOKEN_ERRORS = [
+    ({"metadata": {"namespace": "n"}}, BadRequest, "the namespace of the provided object does not match"),
+    ({"metadata": {"name": "n"}}, Invalid, 'TokenRequest.authentication.k8s.io "sa" is invalid: metadata.name: Invalid value: "n": must match the service account name'),
+    ({"metadata": {"uid": "u"}}, Conflict, r'Operation cannot be fulfilled on TokenRequest.authentication.k8s.io "sa": the UID in the token request \(u\)'),
+    ({"spec": {"expirationSeconds": 599}}, Invalid, 'TokenRequest.authentication.k8s.io "" is invalid: spec.expirationSeconds: Invalid value: 599: may not specify a duration less than 10'),
+    ({"spec": {"expirationSeconds": (1 << 32) + 1}}, Invalid, r"may not specify a duration larger than 2\^32 seconds"),
+    ({"spec": {"boundObjectRef": {"apiVersion": "v1", "kind": "ConfigMap", "name": "x"}}}, BadRequest, "cannot bind token to object of type /v1, Kind=ConfigMap"),
+    ({"spec": {"boundObjectRef": {"apiVersion": "apps/v1", "kind": "Pod", "name": "it"}}}, BadRequest, "cannot bind token to object of type apps/v1, Kind=Pod"),
+    ({"spec": {"boundObjectRef": {"kind": "Pod", "name": "none"}}}, NotFound, 'pods "none" not found'),
+    ({"spec": {"boundObjectRef": {"kind": "Secret", "name": "none"}}}, NotFound, 'secrets "none" not found'),
+    ({"spec": {"boundObjectRef": {"kind": "Node", "name": "none"}}}, NotFound, 'nodes "none" not found'),
+    ({"spec": {"boundObjectRef": {"kind": "Pod", "name": "it", "uid": "u"}}}, Conflict, r'Operation cannot be fulfilled on Pod "it": the UID in the bound object reference \(u\) does not match the UID in record'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("request_", "error", "words"), TOKEN_ERRORS)
+def test_a_token_request_says_whom_it_means(world, request_, error, words):
+    registry.configure(RegistryConfig(sign_token=lambda claims: ("jwt", "2030-01-01T01:00:00Z")))
+    account = world.create("serviceaccounts", {"metadata": {"name": "sa"}})
+    world.create("pods", {"spec": {"serviceAccountName": "sa", "containers": [{"name": "c", "image": "i"}]}})
+    with pytest.raises(error, match=words):
+        world.connect("serviceaccounts", account, "token", request_)
+
+
+def test_what_a_token_is_good_for(world):
+    asked = []
+    registry.configure(RegistryConfig(sign_token=lambda c: (asked.append(c), ("jwt", "2030-01-01T01:00:00Z"))[1]))
+    account = world.create("serviceaccounts", {"metadata": {"name": "sa"}})
+    pod = world.create("pods", {"spec": {"serviceAccountName": "sa", "containers": [{"name": "c", "image": "i"}]}})
+    secret = world.create("secrets", {"metadata": {"name": "s"}})
+    own = RegistryConfig().api_audiences
+
+    def claims(**spec):
+        answer = world.connect("serviceaccounts", account, "token", {"spec": spec}).answer
+        header = answer["metadata"]
+        assert (header["name"], header["namespace"], header["uid"]) == ("sa", "default", account["metadata"]["uid"])
+        return asked[-1]
+
+    assert (claims().audiences, claims().expiration_seconds) == (own, 3600)
+    assert claims(expirationSeconds=1 << 32).expiration_seconds == 1 << 32  # no cap is configured
+    assert claims(boundObjectRef={"kind": "Secret", "name": "s"}).bound_uid == secret["metadata"]["uid"]
+    # Only a pod's token for this server outlives what it asks for.
+    bound = {"kind": "Pod", "name": "it", "uid": pod["metadata"]["uid"]}
+    for spec in ({}, {"boundObjectRef": bound, "audiences": ["vault", *own]}):
+        got = claims(expirationSeconds=3607, **spec)
+        assert (got.expiration_seconds, got.warn_after) == (3607, 0)
+
+
+def test_no_token_for_an_account_that_is_being_deleted(world):
+    registry.configure(RegistryConfig(sign_token=lambda claims: ("jwt", "2030-01-01T01:00:00Z")))
+    account = world.create("serviceaccounts", {"metadata": {"name": "sa", "finalizers": ["a.b/c"]}})
+    pod = world.create("pods", {"spec": {"serviceAccountName": "sa", "containers": [{"name": "c", "image": "i"}]}})
+    # A pod that ends still renews its tokens.
+    world.objects["pods", "default", "it"] = {**pod, "metadata": {**pod["metadata"], "deletionTimestamp": NOW}}
+    spec = {"boundObjectRef": {"kind": "Pod", "name": "it"}}
+    assert world.connect("serviceaccounts", account, "token", {"spec": spec}).answer["status"]["token"] == "jwt"
+    account["metadata"]["deletionTimestamp"] = NOW
+    with pytest.raises(Conflict, match="the service account is being deleted"):
+        world.connect("serviceaccounts", account, "token", {"spec": {}})
 
 
 def backend(**port):

@@ -23,6 +23,7 @@ class TokenClaims:
     bound_uid: str = ""
     node_name: str = ""  # of a bound pod, when it is scheduled
     node_uid: str = ""
+    warn_after: int = 0  # seconds; 0, or when the client should have renewed a token that is good for longer
 
 
 #: Signs a token; answers the JWT and its expiry (RFC 3339).

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from kubette.api import meta
@@ -21,7 +22,11 @@ from kubette.apiserver.registry.base import Context, Strategy, SubresourceResult
 from kubette.apiserver.registry.config import TokenClaims
 
 Object = dict[str, Any]
+_GROUP = "authentication.k8s.io"
 _DEFAULT_SECONDS, _SHORTEST, _LONGEST = 3600, 600, 1 << 32
+#: The lifetime that admission puts into a pod's own volume; a token that asks for it is good for a year, since old
+#: clients read their token once.
+_RENEWED_SECONDS, _EXTENDED_SECONDS = 3607, 365 * 24 * 3600
 _ONLY_MOUNTABLE = "kubernetes.io/enforce-mountable-secrets"
 _BINDABLE = {"Pod": "pods", "Secret": "secrets", "Node": "nodes"}
 
@@ -58,28 +63,46 @@ def _token(account: Object, request: Object, ctx: Context) -> SubresourceResult:
     if settings.sign_token is None:
         raise ServiceUnavailable("this server has no key to sign tokens with")
     name, namespace = meta.name(account), meta.namespace(account)
-    wanted = meta.metadata(request)
-    if wanted.get("name") and wanted["name"] != name:
-        raise BadRequest(f"the name of the object ({wanted['name']}) does not match the name on the URL ({name})")
+    _check_identity(meta.metadata(request), account)
     spec = request.get("spec") or {}
     seconds = spec.get("expirationSeconds")
     seconds = _DEFAULT_SECONDS if seconds is None else seconds
     if errors := _seconds(seconds):
-        raise invalid_object("TokenRequest", name, errors, "authentication.k8s.io")
+        raise invalid_object("TokenRequest", "", errors, _GROUP)
+    if meta.deleting(account):
+        raise conflict("serviceaccounts", name, why="the service account is being deleted")
     audiences = tuple(spec.get("audiences") or settings.api_audiences)
     bound = _bound(spec.get("boundObjectRef"), account, ctx)
     claims = TokenClaims(namespace, name, meta.uid(account), audiences, seconds, **bound)
+    own = claims.bound_kind == "Pod" and set(audiences) <= set(settings.api_audiences)
+    if own and seconds == _RENEWED_SECONDS:
+        claims = replace(claims, expiration_seconds=_EXTENDED_SECONDS, warn_after=seconds)
     token, expires = settings.sign_token(claims)
     answer: Object = {
         "kind": "TokenRequest",
         "apiVersion": "authentication.k8s.io/v1",
-        "metadata": {"name": name, "namespace": namespace, "creationTimestamp": ctx.now()},
+        "metadata": {
+            "name": name, "namespace": namespace, "uid": meta.uid(account), "creationTimestamp": ctx.now(),
+        },
         "spec": {"audiences": list(audiences), "expirationSeconds": seconds},
         "status": {"token": token, "expirationTimestamp": expires},
     }
     if reference := spec.get("boundObjectRef"):
         answer["spec"]["boundObjectRef"] = reference
     return SubresourceResult(answer=answer)
+
+
+def _check_identity(wanted: Object, account: Object) -> None:
+    """What the request's own metadata says of the account holds. Raises otherwise."""
+    name, namespace, uid = meta.name(account), meta.namespace(account), meta.uid(account)
+    if wanted.get("namespace") and wanted["namespace"] != namespace:
+        raise BadRequest("the namespace of the provided object does not match the namespace sent on the request")
+    if wanted.get("name") and wanted["name"] != name:
+        error = invalid("metadata.name", wanted["name"], "must match the service account name if specified")
+        raise invalid_object("TokenRequest", name, [error], _GROUP)
+    if wanted.get("uid") and wanted["uid"] != uid:
+        why = f"the UID in the token request ({wanted['uid']}) does not match the UID of the service account ({uid})"
+        raise conflict("TokenRequest", name, _GROUP, why)
 
 
 def _seconds(seconds: int) -> list[FieldError]:
@@ -91,35 +114,34 @@ def _seconds(seconds: int) -> list[FieldError]:
     return []
 
 
-def _bound(ref: Object | None, account: Object, ctx: Context) -> dict[str, str]:
+def _bound(ref: Object | None, account: Object, ctx: Context) -> dict[str, Any]:
     """The claims about the object that the token is bound to. Raises when it is not what the request says."""
     if not ref:
         return {}
     kind, name = ref.get("kind") or "", ref.get("name") or ""
+    group, _, version = (ref.get("apiVersion") or "").rpartition("/")
     plural = _BINDABLE.get(kind)
-    if plural is None or ref.get("apiVersion", "v1") != "v1":
-        raise BadRequest(f"cannot bind token to object of type {ref.get('apiVersion', '')}, Kind={kind}")
+    if plural is None or group:
+        raise BadRequest(f"cannot bind token to object of type {group}/{version}, Kind={kind}")
     namespace = None if kind == "Node" else meta.namespace(account)
     found = ctx.reader.get(resource(plural), namespace, name)
     if found is None:
         raise not_found(plural, name)
     uid = meta.uid(found)
+    if kind == "Pod" and (found.get("spec") or {}).get("serviceAccountName") != meta.name(account):
+        raise BadRequest(
+            f'cannot bind token for serviceaccount "{meta.name(account)}" to pod running with '
+            "different serviceaccount name."
+        )
     if ref.get("uid") and ref["uid"] != uid:
         why = (
             f"the UID in the bound object reference ({ref['uid']}) does not match the UID in record. "
             "The object might have been deleted and then recreated"
         )
-        raise conflict(plural, name, why=why)
+        raise conflict(kind, name, why=why)
     out = {"bound_kind": kind, "bound_name": name, "bound_uid": uid}
-    if kind == "Pod":
-        spec = found.get("spec") or {}
-        if spec.get("serviceAccountName") != meta.name(account):
-            raise BadRequest(
-                f'cannot bind token for serviceaccount "{meta.name(account)}" to pod running with '
-                "different serviceaccount name."
-            )
-        if node := spec.get("nodeName"):
-            out["node_name"] = node
-            found_node = ctx.reader.get(resource("nodes"), None, node)
-            out["node_uid"] = meta.uid(found_node) if found_node else ""
+    if kind == "Pod" and (node := (found.get("spec") or {}).get("nodeName")):
+        out["node_name"] = node
+        found_node = ctx.reader.get(resource("nodes"), None, node)
+        out["node_uid"] = meta.uid(found_node) if found_node else ""
     return out
