@@ -7,6 +7,7 @@ walked by functions that call themselves. Pure.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,11 +60,14 @@ def decode(data: bytes, content_type: str) -> Body:
 
 
 def parse_json(data: bytes) -> Any:
-    """Raises Malformed."""
+    """Text that is no Unicode becomes U+FFFD, as Go's decoder has it. Raises Malformed."""
     try:
         value = orjson.loads(data)
     except ValueError as e:
-        raise Malformed(_NOT_JSON + json_complaint(data)) from e
+        try:
+            value = orjson.loads(_well_formed(data))
+        except ValueError:
+            raise Malformed(_NOT_JSON + json_complaint(data)) from e
     if data.count(b"{") + data.count(b"[") > _MAX_DEPTH:
         _bounded(value)
     return value
@@ -74,10 +78,21 @@ def parse_yaml(data: bytes) -> Body:
     from kubette.apiserver import yaml_body
 
     try:
-        value, duplicates = yaml_body.parse(data)
+        value, strict = yaml_body.parse(data)
     except ValueError as e:
         raise Malformed(f"error converting YAML to JSON: yaml: {e}") from e
-    return Body(value, b"", tuple(f'duplicate field "{path}"' for path in duplicates))
+    return Body(value, b"", tuple(strict))
+
+
+def _well_formed(data: bytes) -> bytes:
+    """The same text without what no UTF-8 or half of a surrogate pair is in it."""
+    return _ESCAPE.sub(lambda found: found[1] or b"\\ufffd", data.decode(errors="replace").encode())
+
+
+#: Group 1: escapes to keep, an escaped backslash or a pair of surrogates. Otherwise half a pair.
+_ESCAPE = re.compile(
+    rb"(\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
+)
 
 
 def _bounded(value: Any) -> Any:
@@ -107,8 +122,12 @@ _COMPLAINTS = {
 def json_complaint(data: bytes) -> str:
     """What Go's decoder says of text that is no JSON."""
     text = data.decode(errors="replace")
+
+    def constant(name: str) -> None:
+        raise json.JSONDecodeError("Expecting value", text, text.index(name))
+
     try:
-        json.loads(text)
+        json.loads(text, parse_constant=constant, parse_int=float)
     except RecursionError:
         return "exceeded max depth"
     except json.JSONDecodeError as e:
@@ -117,7 +136,7 @@ def json_complaint(data: bytes) -> str:
             return "unexpected end of JSON input"
         found = text[e.pos :].lstrip()[0]
         return f"invalid character {found!r} {where}"
-    return "invalid UTF-8" if "\ufffd" in text else "invalid value"
+    return "a number is out of range"
 
 
 def unrecognized(kind: str, data: bytes, why: Malformed) -> BadRequest:

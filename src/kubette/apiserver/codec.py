@@ -5,8 +5,9 @@ Answers that exist as JSON bytes are sent as they are; only other formats cost a
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import orjson
@@ -78,9 +79,20 @@ def encode(obj: Object, form: str) -> bytes:
             raise NotAcceptable(f"object is not serializable to protobuf: {e}") from e
     import yaml
 
-    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    text: str = yaml.dump(obj, Dumper=dumper, sort_keys=True, allow_unicode=True)
+    text: str = yaml.dump(obj, Dumper=_dumper(), sort_keys=True, allow_unicode=True)
     return text.encode()
+
+
+@cache
+def _dumper() -> Any:
+    """Quotes, beyond what PyYAML does, the text that Go's YAML would read as a boolean or a number."""
+    import yaml
+
+    dumper: Any = type("Dumper", (getattr(yaml, "CSafeDumper", yaml.SafeDumper),), {})
+    dumper.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("[yYnN]$"), list("yYnN"))
+    number = re.compile(r"[-+]?\.?[0-9][0-9a-fA-FxXoO_.+-]*$")
+    dumper.add_implicit_resolver("tag:yaml.org,2002:float", number, list("-+.0123456789"))
+    return dumper
 
 
 def watch_line(change: str, obj: Object, form: str) -> bytes:

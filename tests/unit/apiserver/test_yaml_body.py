@@ -5,18 +5,43 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kubette.apiserver import codec
 from kubette.apiserver.yaml_body import ALIASED, parse
 
 VALUES: dict[str, tuple[str, Any]] = {
     "times stay text": ("2020-01-01", "2020-01-01"),
     "yes is true": ("[yes, off, ~, 1, 1.5, 0x10]", [True, False, None, 1, 1.5, 16]),
-    "keys are text": ("{1: a, true: b, null: c}", {"1": "a", "true": "b", "null": "c"}),
+    "a second time of day": (
+        "[2001-1-2T3:04:05Z, 2001-13-01, 2001-1-1 1:2]",
+        ["2001-1-2T3:04:05Z", "2001-13-01", "2001-1-1 1:2"],
+    ),
+    "no base 60": ("[1:30, 190:20:30, 1:2.5]", ["1:30", "190:20:30", "1:2.5"]),
+    "integers of Go": (
+        "[0o17, 017, 08, 0b11, -0b11, +0x1F, 1_000, 0x, 1e3, '017']",
+        [15, 15, 8, 3, -3, 31, 1000, "0x", 1000, "017"],
+    ),
+    "floats of Go": ("[.5, 1., 3.0, 1e999, 1e-7, 6.5e3, ._5]", [0.5, 1, 3, "1e999", 1e-7, 6500, "._5"]),
+    "words": (
+        "[y, N, On, OFF, ~, '', 'yes', Null, tRUE, =, <<]",
+        [True, False, True, False, None, "", "yes", None, "tRUE", "=", "<<"],
+    ),
+    "tags": ("[!!str 1, !!int '7', !!float 3, !!bool 'no', !!binary aGk=, !x 1, !!timestamp 2001-01-01, ! 12]",
+             ["1", 7, 3, False, "hi", "1", "2001-01-01", "12"]),
+    "keys are text": (
+        "{1: a, true: b, 1.5: c, 1e6: d, 0x10: e}",
+        {"1": "a", "true": "b", "1.5": "c", "1e+06": "d", "16": "e"},
+    ),
+    "the first document": ("a: 1\n---\nb: 2\n", {"a": 1}),
+    "endless digits are no number of JSON": ("a: " + "9" * 5000, {"a": "9" * 5000}),
     "aliases": ("[&a {x: 1}, *a]", [{"x": 1}, {"x": 1}]),
-    "merging": ("x: &x {a: 1, b: 2}\ny: {<<: *x, b: 3}", {"x": {"a": 1, "b": 2}, "y": {"a": 1, "b": 3}}),
+    "merging": ("x: &x {a: 1, b: 2}\nz: {<<: *x, c: 3}", {"x": {"a": 1, "b": 2}, "z": {"a": 1, "b": 2, "c": 3}}),
+    "merging a list": (
+        "[&a {k: 1}, &b {k: 2, l: 2}, {<<: [*a, {m: 3}]}]",
+        [{"k": 1}, {"k": 2, "l": 2}, {"k": 1, "m": 3}],
+    ),
     "whole numbers beyond JSON's": ("[18446744073709551615, 99999999999999999999]", [18446744073709551615, 1e20]),
     "tags make nothing": ("!!python/object/apply:os.system [id]", ["id"]),
     "nothing": ("", None),
@@ -36,11 +61,15 @@ def bomb(levels: int) -> bytes:
 
 REFUSED = {
     "aliases that multiply": (bomb(9), "document contains excessive aliasing"),
-    "an anchor that contains itself": (b"&a {b: *a}", "an anchor contains itself"),
-    "a merge with itself": (b"a: &a {<<: *a}", "an anchor contains itself"),
-    "two documents": (b"a: 1\n---\nb: 2\n", "expected a single document"),
-    "no number": (b"a: .nan", "JSON has no .nan"),
-    "a tag that lies": (b"a: !!int x", "cannot decode 'x'"),
+    "an anchor that contains itself": (b"&a {b: *a}", "anchor 'a' value contains itself"),
+    "a merge with itself": (b"a: &a {<<: *a}", "anchor 'a' value contains itself"),
+    "an anchor that is not there": (b"a: *b", "unknown anchor 'b' referenced|undefined alias"),
+    "no number": (b"a: .nan", "json: unsupported value: NaN"),
+    "a tag that lies": (b"a: !!int x", "cannot decode !!str `x` as a !!int"),
+    "a tag of nothing": (b'a: !!int ""', "cannot decode !!null `` as a !!int"),
+    "a null for a key": (b"{~: b}", "unsupported map key"),
+    "text repeated by aliases": (b"[&a " + b"x" * 500_000 + b", *a" * 20 + b"]", "excessive aliasing"),
+    "directives": (b"%TAG !a! x\n" * 40 + b"--- a", "too many directives"),
     "a list for a key": (b"{[a]: b}", "invalid map key"),
     "a merge with a list": (b"<<: [1]", "map merge requires"),
     "deep nesting": (b"[" * 900 + b"]" * 900, "exceeded max depth"),
@@ -62,8 +91,12 @@ def test_an_honest_use_of_aliases_is_read() -> None:
     assert ALIASED > 3 * 1000
 
 
-def test_keys_that_occur_twice_are_told_by_path() -> None:
-    assert parse(b"a: 1\nb: {c: 1, c: 2}\nd: [{e: 1, e: 1}]\na: 2")[1] == ["b.c", "d[0].e", "a"]
+def test_keys_that_occur_twice_are_named_by_line() -> None:
+    value, strict = parse(b"a: 1\nb: {c: 1, c: 2}\nd: &d {e: 1}\nf: {e: 2, <<: *d}\na: 2")
+    assert value == {"a": 2, "b": {"c": 2}, "d": {"e": 1}, "f": {"e": 1}}
+    lines = ((2, "c"), (4, "e"), (5, "a"))
+    texts = [f'  line {n}: key "{k}" already set in map' for n, k in lines]
+    assert strict == ["\n".join(["yaml: unmarshal errors:", *texts])]
 
 
 texts = st.text(st.characters(min_codepoint=32, max_codepoint=0xD7FF, exclude_categories=["Cc"]))
@@ -77,4 +110,9 @@ values = st.recursive(
 
 @given(values)
 def test_what_is_dumped_is_read_back(value: Any) -> None:
-    assert parse(yaml.safe_dump(value, allow_unicode=True).encode()) == (value, [])
+    assert parse(codec.encode(value, codec.YAML)) == (value, [])
+
+
+@pytest.mark.parametrize("text", ["y", "N", "on", "0o17", "08", "1e3", "+.5", "1_0", "0x1F", "1:30", "2001-01-01", "~"])
+def test_text_that_looks_like_something_else_stays_text(text: str) -> None:
+    assert parse(codec.encode({"a": text}, codec.YAML)) == ({"a": text}, [])
