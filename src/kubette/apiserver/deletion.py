@@ -115,7 +115,7 @@ def delete(
     else:
         removed = False
         if meta == before:
-            written = writes.unchanged(kind, entry.value)
+            written = writes.unchanged(objects, kind, entry)
         else:
             if strategy.has_generation and not before.get("deletionTimestamp"):
                 meta["generation"] = int(meta.get("generation") or 0) + 1

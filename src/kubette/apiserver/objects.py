@@ -39,13 +39,16 @@ class Objects:
 
     def load(self, entry: Entry) -> Object:
         """The stored object as a dict of its own."""
-        obj: Object = orjson.loads(entry.value)
-        return obj
+        return load(entry)
 
     def find(self, resource: str, namespace: str, name: str) -> Object | None:
         """An object as it is stored now, by the store's resource name."""
         entry = self.store.head(resource, namespace, name)
         return None if entry is None else self.load(entry)
+
+    def shown(self, entry: Entry) -> Pending:
+        """An entry of head that is shown to a client: it waits until the entry is on disk."""
+        return Pending(self.store.pending(entry.rev), entry.value)
 
     def put(self, kind: Kind, obj: Object, *, delete: bool = False) -> Pending:
         """Append the stored form ``obj``; its resourceVersion is set to the write's revision."""
@@ -61,6 +64,12 @@ class Objects:
         key = (stored_resource(kind), meta.get("namespace") or "", meta["name"])
         ack = self.store.delete(key, encode) if delete else self.store.put(key, encode)
         return Pending(ack, encoded)
+
+
+def load(entry: Entry) -> Object:
+    """The stored object as a dict of its own."""
+    obj: Object = orjson.loads(entry.value)
+    return obj
 
 
 class Pending:

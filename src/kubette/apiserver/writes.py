@@ -1,13 +1,15 @@
 """Create and update: the generic pipeline around a kind's strategy, from a decoded body to the log.
 
-Everything here runs without an await, from reading head to appending, so that every write is atomic
-against every other. The order of steps is that of ``registry/base.py``. ``finish`` of what is returned is
-the only wait. Source: k8s.io/apiserver/pkg/registry/{rest,generic/registry}.
+A write has two parts. ``prepare_create`` and ``prepare_update`` make the new object and validate it, which for a large
+one takes long and may run beside the event loop. ``commit`` allocates and appends without an await, if head is still
+what the object was prepared on: every write is atomic against every other. The order of steps is that of
+``registry/base.py``. Source: k8s.io/apiserver/pkg/registry/{rest,generic/registry}.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from kubette.api import meta as m
@@ -23,10 +25,13 @@ from kubette.api.errors import (
 )
 from kubette.api.kinds import Kind
 from kubette.apiserver import actors
-from kubette.apiserver.objects import Object, Objects, Pending, encode_stored, served, served_object, storable
+from kubette.apiserver.objects import (
+    Object, Objects, Pending, encode_stored, load, served, served_object, storable,
+)  # fmt: skip
 from kubette.apiserver.registry import strategy_for
 from kubette.apiserver.registry.base import Context, Strategy
 from kubette.apiserver.registry.objectmeta import validate_meta, validate_meta_update
+from kubette.store import Entry
 
 _NAME_TRIES = 8
 _WRONG_NAMESPACE = "the namespace of the provided object does not match the namespace sent on the request"
@@ -46,8 +51,25 @@ class Written:
         return served(self._kind, await self._pending.wait())
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A new state that is ready to be appended. ``old`` and ``entry`` are what it replaces: None for a create."""
+
+    kind: Kind
+    new: Object
+    old: Object | None
+    entry: Entry | None
+    ctx: Context
+    generated: bool = False  # the name may be changed
+
+
 def create(objects: Objects, kind: Kind, namespace: str, obj: Object, ctx: Context, admit: Admit) -> Written:
     """Append a new object. ``obj`` has passed the structural check; it is changed and kept."""
+    return commit(objects, prepare_create(kind, namespace, obj, ctx, admit))
+
+
+def prepare_create(kind: Kind, namespace: str, obj: Object, ctx: Context, admit: Admit) -> Prepared:
+    """See ``create``."""
     strategy = strategy_for(kind)
     meta = obj.setdefault("metadata", {})
     _scope(kind, namespace, meta)
@@ -72,15 +94,33 @@ def create(objects: Objects, kind: Kind, namespace: str, obj: Object, ctx: Conte
     _refuse(kind, meta, errors)
     ctx.warnings += strategy.warnings_on_create(obj, ctx)
     ctx.warnings += actors.warnings(kind)
-    for _ in range(_NAME_TRIES):
-        if objects.head(kind, meta.get("namespace", ""), meta["name"]) is None:
-            break
-        if not generated:
-            raise already_exists(kind.plural, meta["name"], kind.group)
-        meta["name"] = m.generate_name(meta["generateName"])
-    else:
+    return Prepared(kind, obj, None, None, ctx, generated)
+
+
+def commit(objects: Objects, ready: Prepared) -> Written:
+    """Append what was prepared. Raises Stale when head has changed since, AlreadyExists, Invalid."""
+    kind, new, old, ctx = ready.kind, ready.new, ready.old, ready.ctx
+    strategy, meta = strategy_for(kind), new["metadata"]
+    if ready.entry is None or old is None:
+        for _ in range(_NAME_TRIES):
+            if objects.head(kind, meta.get("namespace", ""), meta["name"]) is None:
+                return _append(objects, kind, strategy, new, None, ctx)
+            if not ready.generated:
+                break
+            meta["name"] = m.generate_name(meta["generateName"])
         raise already_exists(kind.plural, meta["name"], kind.group)
-    return _append(objects, kind, strategy, obj, None, ctx)
+    head = objects.head(kind, meta.get("namespace", ""), meta["name"])
+    if head is None or head.rev != ready.entry.rev:
+        raise Stale(conflict(kind.plural, meta["name"], kind.group).message)
+    if new == old:
+        return unchanged(objects, kind, ready.entry)
+    if finished(kind, new):
+        return _gone(objects, kind, strategy, new, old, ctx)
+    return _append(objects, kind, strategy, new, old, ctx)
+
+
+class Stale(Conflict):
+    """Another write came between the two parts: prepare again."""
 
 
 def update(
@@ -96,8 +136,25 @@ def update(
 ) -> Written:
     """Append a new state of an object. ``change`` maps the served old object to the wanted one (a PUT ignores
     its argument, a PATCH applies itself); ``check`` is the structural check of what comes out."""
+    ready = prepare_update(
+        objects.head(kind, namespace, name), kind, namespace, name, change, ctx, admit, check, admit_create
+    )
+    return commit(objects, ready)
+
+
+def prepare_update(
+    entry: Entry | None,
+    kind: Kind,
+    namespace: str,
+    name: str,
+    change: Callable[[Object], Object],
+    ctx: Context,
+    admit: Admit,
+    check: Callable[[Object], None] = lambda obj: None,
+    admit_create: Admit | None = None,
+) -> Prepared:
+    """See ``update``. ``entry`` is the object in head."""
     strategy = strategy_for(kind)
-    entry = objects.head(kind, namespace, name)
     if entry is None:
         if not (strategy.allow_create_on_update and admit_create and not ctx.subresource):
             raise not_found(kind.plural, name, kind.group)
@@ -105,9 +162,9 @@ def update(
         check(new)
         new.get("metadata", {}).pop("resourceVersion", None)
         new.setdefault("metadata", {})["name"] = name
-        return create(objects, kind, namespace, new, ctx, admit_create)
-    old = served_object(kind, objects.load(entry))
-    new = change(served_object(kind, objects.load(entry)))
+        return prepare_create(kind, namespace, new, ctx, admit_create)
+    old = served_object(kind, load(entry))
+    new = change(served_object(kind, load(entry)))
     check(new)
     meta = new.setdefault("metadata", {})
     _scope(kind, namespace, meta)
@@ -125,11 +182,7 @@ def update(
         _refuse(kind, meta, errors + strategy.validate_update(new, old, ctx))
     if not ctx.subresource:
         ctx.warnings += strategy.warnings_on_update(new, old, ctx)
-    if new == old:
-        return Written(kind, Pending(None, entry.value), False)
-    if finished(kind, new):
-        return _gone(objects, kind, strategy, new, old, ctx)
-    return _append(objects, kind, strategy, new, old, ctx)
+    return Prepared(kind, new, old, entry, ctx)
 
 
 def finished(kind: Kind, obj: Object) -> bool:
@@ -152,9 +205,9 @@ def rewrite(objects: Objects, kind: Kind, obj: Object, ctx: Context) -> Written:
     return Written(kind, objects.put(kind, storable(kind, obj)), False)
 
 
-def unchanged(kind: Kind, value: bytes) -> Written:
-    """Nothing to write: the stored ``value`` is already what was wanted."""
-    return Written(kind, Pending(None, value), False)
+def unchanged(objects: Objects, kind: Kind, entry: Entry) -> Written:
+    """Nothing to write: head is already what was wanted. It is shown once it is on disk."""
+    return Written(kind, objects.shown(entry), False)
 
 
 def _gone(objects: Objects, kind: Kind, strategy: Strategy, obj: Object, old: Object, ctx: Context) -> Written:

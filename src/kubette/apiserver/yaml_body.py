@@ -119,7 +119,7 @@ class _Reader:
         value = self._anchored(event, depth).value
         return _json_number(value) if isinstance(value, float) else value
 
-    def _anchored(self, event: yaml.Event, depth: int) -> _Anchored:
+    def _anchored(self, event: Any, depth: int) -> _Anchored:
         """The value that begins with ``event``. A mapping or list is new each time, also behind an alias."""
         self._values += 1
         if isinstance(event, yaml.AliasEvent):

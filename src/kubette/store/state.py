@@ -185,6 +185,10 @@ class Store:
         """Append a deletion; ``encode`` gives the last state of the object, for watches."""
         return self._append(key, encode, deleted=True)
 
+    def pending(self, rev: int) -> asyncio.Future[int] | None:
+        """The future of a write that is not on disk yet; None for one that is."""
+        return self._waiters.get(rev)
+
     def _append(self, key: Key, encode: Callable[[int], bytes], *, deleted: bool) -> asyncio.Future[int]:
         rev = self._head_rev + 1
         value = encode(rev)
@@ -233,6 +237,7 @@ class Store:
         for waiter in waiters.values():
             if not waiter.done():
                 waiter.set_exception(error)
+                waiter.exception()  # the client may have left: nobody else reads it
 
     # ---- history
 
