@@ -145,7 +145,7 @@ async def test_bad_bodies(api: Api) -> None:
     assert (status, error["reason"]) == (404, "NotFound")
     status, error = await api.call("POST", "/api/v1/namespaces/nowhere/configmaps", cm("a"))
     assert status == 404 and error["message"] == 'namespaces "nowhere" not found'
-    assert await api.ok("POST", CM, b"{apiVersion: v1, kind: ConfigMap, metadata: {name: y}}",
+    assert await api.ok("POST", CM, b"{apiVersion: v1, kind: ConfigMap, metadata: {name: z}}",
                         content_type="application/yaml")  # fmt: skip
 
 

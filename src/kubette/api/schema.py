@@ -38,6 +38,7 @@ from kubette.api.schema_scalars import (
 Mode = Literal["Strict", "Warn", "Ignore"]
 _Check = Callable[[Any], bool]
 
+_MAX_STRICT = 100  # what strict decoding says at most, as upstream
 _FILE = Path(__file__).parent / "data" / "schema.json"
 
 
@@ -93,10 +94,9 @@ def check(
         return SchemaResult(errors=[str(e)])
     except RecursionError:
         return SchemaResult(errors=["exceeded max depth"])
-    found = [f'unknown field "{path}"' for path in careful.unknown]
+    found = [*more, *(f'unknown field "{path}"' for path in careful.unknown)]
     found += [f'duplicate field "{path}"' for path in duplicates or ()]
-    found += more
-    found = list(dict.fromkeys(found))
+    found = list(dict.fromkeys(found))[:_MAX_STRICT]
     if not found or mode == "Ignore":
         return SchemaResult()
     return SchemaResult(errors=found, strict=True) if mode == "Strict" else SchemaResult(warnings=found)

@@ -16,6 +16,7 @@ from kubette.apiserver import authn, codec, impersonation, info, proxying, reque
 from kubette.apiserver.authn import ANONYMOUS, User
 from kubette.apiserver.authz import Authorizer
 from kubette.apiserver.config import ServerConfig
+from kubette.apiserver.load import Load
 from kubette.apiserver.objects import Objects
 from kubette.apiserver.rbac import Attributes
 from kubette.apiserver.request import RequestInfo
@@ -66,9 +67,11 @@ class App:
         self.tokens = Tokens(config.sa_signing_key, config.issuer, self.objects.find)
         self.authorizer = Authorizer(store)
         self.nodes = streams.NodeClient(config)
+        self.load = Load()
 
     async def handle(self, req: web.BaseRequest) -> web.StreamResponse:
         """The one entry point of the HTTP server."""
+        call: Call | None = None
         try:
             asked = request.parse(req.method, req.raw_path)
             user = self._user(req, asked)
@@ -86,6 +89,9 @@ class App:
         except Exception:
             _log.exception("%s %s", req.method, req.raw_path)
             return _failed(req, InternalError("Internal error occurred: see the server's log"))
+        finally:
+            if call is not None:
+                call.release()
 
     def authorize(self, user: User, asked: RequestInfo, verb: str = "") -> None:
         """Check the permission that a request needs. ``verb``: in place of its own. Raises Forbidden."""

@@ -6,6 +6,7 @@ Answers that exist as JSON bytes are sent as they are; only other formats cost a
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
@@ -107,6 +108,24 @@ def watch_line(change: str, obj: Object, form: str) -> bytes:
 def convert(value: bytes, form: str) -> bytes:
     """An answer's JSON bytes in the negotiated format."""
     return value if form == JSON else encode(orjson.loads(value), form)
+
+
+_WARNINGS_TOTAL, _WARNING_CUT = 4096, 256  # characters: of all, and of each once all do not fit
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
+
+
+def warning_headers(texts: Iterable[str]) -> list[str]:
+    """The values of ``Warning`` headers, each text once. Too many are cut short, then left out, as upstream does."""
+    plain = [_CONTROL.sub(" ", text) for text in dict.fromkeys(texts) if text]
+    if sum(map(len, plain)) > _WARNINGS_TOTAL:
+        plain = [text[:_WARNING_CUT] for text in plain]
+    out, written = [], 0
+    for text in plain:
+        if written >= _WARNINGS_TOTAL:
+            break
+        written += len(text)
+        out.append('299 - "{}"'.format(text.replace("\\", "\\\\").replace('"', '\\"')))
+    return out
 
 
 def partial(obj: Object) -> Object:

@@ -31,7 +31,7 @@ class Load:
         self._total = 0
         self._turn = asyncio.Semaphore(1)
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="large-requests")
-        self._thread = threading.get_ident()
+        self._thread, self._loop = threading.get_ident(), asyncio.get_running_loop()
 
     def share(self, user: str) -> Share:
         return Share(self, user)
@@ -41,7 +41,7 @@ class Load:
 
     def on_loop(self, target: _T) -> _T:
         """A stand-in for ``target`` whose methods may be called by the thread, too: they run on the loop."""
-        return cast(_T, _OnLoop(target, self._thread, asyncio.get_running_loop()))
+        return cast(_T, _OnLoop(target, self._thread, self._loop))
 
 
 class Share:
@@ -52,9 +52,10 @@ class Share:
     def __init__(self, load: Load, user: str) -> None:
         self._load, self._user, self._bytes, self._has_turn = load, user, 0, False
 
-    def take(self, size: int) -> None:
-        """Hold ``size`` more bytes of a body. Raises TooManyRequests."""
-        load, held = self._load, self._load._held.get(self._user, 0)
+    def hold(self, total: int) -> None:
+        """Hold ``total`` bytes of a body. Raises TooManyRequests."""
+        size, load = total - self._bytes, self._load
+        held = load._held.get(self._user, 0)
         if held + size > _OF_ONE_USER or load._total + size > _OF_ALL:
             raise _busy()
         load._held[self._user] = held + size

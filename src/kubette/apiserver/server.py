@@ -88,6 +88,7 @@ async def _serve(app: App, ready: asyncio.Event | None) -> None:
         with contextlib.suppress(TimeoutError):
             await handler.shutdown(_DRAIN_SECONDS)
         await app.nodes.close()
+        app.load.close()
 
 
 def tls(config: ServerConfig) -> ssl.SSLContext:

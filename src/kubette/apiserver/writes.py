@@ -26,7 +26,14 @@ from kubette.api.errors import (
 from kubette.api.kinds import Kind
 from kubette.apiserver import actors
 from kubette.apiserver.objects import (
-    Object, Objects, Pending, encode_stored, load, served, served_object, storable,
+    Object,
+    Objects,
+    Pending,
+    encode_stored,
+    load,
+    served,
+    served_object,
+    storable,
 )  # fmt: skip
 from kubette.apiserver.registry import strategy_for
 from kubette.apiserver.registry.base import Context, Strategy

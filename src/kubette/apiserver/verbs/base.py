@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
+import orjson
 from aiohttp import web
 
 from kubette.api import kinds, meta, schema
-from kubette.api.errors import ApiError, BadRequest, TooLarge, invalid_patch
+from kubette.api.errors import ApiError, BadRequest, Timeout, TooLarge, invalid_patch
 from kubette.api.kinds import Kind
-from kubette.apiserver import bodies, codec, request
+from kubette.apiserver import bodies, codec, request, writes
 from kubette.apiserver.authn import User
+from kubette.apiserver.load import INLINE, Share
+from kubette.apiserver.objects import Objects
+from kubette.apiserver.rbac import Authorizer
 from kubette.apiserver.registry.base import Context
 from kubette.apiserver.request import RequestInfo
 
@@ -20,6 +26,9 @@ if TYPE_CHECKING:
     from kubette.apiserver.app import App
 
 Object = dict[str, Any]
+T = TypeVar("T")
+_BODY_SECONDS = 60.0  # as upstream's request timeout
+_TRIES = 5  # of an update that others write in between
 _SCHEME = "pkg/api/legacyscheme/scheme.go:30"
 
 
@@ -33,6 +42,8 @@ class Call:
     user: User
     dry_run: bool = False
     warnings: list[str] = field(default_factory=list)
+    weight: int = 0  # bytes to work on: of the body, and of the object that it changes
+    share: Share | None = None
 
     @property
     def kind(self) -> Kind:
@@ -51,12 +62,71 @@ class Call:
 
     def context(self) -> Context:
         return Context(
-            user=self.user.name, groups=self.user.groups, now=meta.now, reader=self.app.objects,
+            user=self.user.name, groups=self.user.groups, now=meta.now, reader=self.objects,
             subresource=self.info.subresource, dry_run=self.dry_run, warnings=self.warnings,
         )  # fmt: skip
 
+    @property
+    def heavy(self) -> bool:
+        """Whether the work is done beside the event loop."""
+        return self.weight > INLINE
+
+    @property
+    def objects(self) -> Objects:
+        """The objects, to be read wherever the work is done."""
+        return self.app.load.on_loop(self.app.objects) if self.heavy else self.app.objects
+
+    @property
+    def authorizer(self) -> Authorizer:
+        return self.app.load.on_loop(self.app.authorizer) if self.heavy else self.app.authorizer
+
+    async def run(self, work: Callable[[], T], more: int = 0) -> T:
+        """``work()``, beside the loop where the request, and ``more`` bytes, are large. Raises TooManyRequests."""
+        if self.weight + more <= INLINE:
+            return work()
+        return await self._share().run(self.weight + more, work)
+
+    def weigh_stored(self) -> None:
+        """The stored object is worked on, too. Call before ``context``."""
+        if entry := self.app.objects.head(self.kind, self.namespace, self.info.name):
+            self.weight += len(entry.value)
+
+    async def update(
+        self,
+        change: Callable[[Object], Object],
+        ctx: Context,
+        admit: writes.Admit,
+        check: Callable[[Object], None] = lambda obj: None,
+        admit_create: writes.Admit | None = None,
+    ) -> writes.Written:
+        """``writes.update`` of the request's object; prepared beside the loop if it is large, and again if another
+        write came between."""
+        kind, namespace, name = self.kind, self.namespace, self.info.name
+        for left in reversed(range(_TRIES)):
+            entry = self.app.objects.head(kind, namespace, name)
+            prepare = partial(
+                writes.prepare_update, entry, kind, namespace, name, change, ctx, admit, check, admit_create
+            )
+            ready = await self.run(prepare)
+            try:
+                return writes.commit(self.app.objects, ready)
+            except writes.Stale:
+                if not left:
+                    raise
+        raise AssertionError("unreachable")
+
+    def _share(self) -> Share:
+        if self.share is None:
+            self.share = self.app.load.share(self.user.name)
+        return self.share
+
+    def release(self) -> None:
+        """Give back what the request held."""
+        if self.share is not None:
+            self.share.release()
+
     async def body(self) -> bytes:
-        """The whole body. Raises TooLarge past 3 MiB."""
+        """The whole body. Raises TooLarge past 3 MiB, TooManyRequests, Timeout."""
         length = self.request.content_length
         if length is not None and length > codec.MAX_BODY:
             raise _too_large()
@@ -64,26 +134,37 @@ class Call:
             return b""
         parts, size = [], 0
         try:
-            async for part in self.request.content.iter_any():
-                size += len(part)
-                if size > codec.MAX_BODY:
-                    raise _too_large()
-                parts.append(part)
+            async with asyncio.timeout(_BODY_SECONDS):
+                async for part in self.request.content.iter_any():
+                    size += len(part)
+                    if size > codec.MAX_BODY:
+                        raise _too_large()
+                    if size > INLINE:
+                        self._share().hold(size)
+                    parts.append(part)
         except web.RequestPayloadError as e:
             raise BadRequest(f"unable to read the body: {e}") from e
+        except TimeoutError:
+            raise Timeout(f"the request's body did not come within {_BODY_SECONDS:.0f} seconds") from None
+        self.weight += size
         return b"".join(parts)
 
     async def decode(self, kind: str, api_version: str) -> tuple[Object, bodies.Body]:
         """The body as an object. Kind and version are the URL's where the body does not say them.
         Raises BadRequest."""
         data = await self.body()
-        try:
-            body = bodies.decode(data, self.request.headers.get("Content-Type", ""))
-            obj = _object(body.value)
-            fill(obj, kind, api_version)
-        except bodies.Malformed as e:
-            raise bodies.unrecognized(kind, data, e) from e
-        return obj, body
+        media = self.request.headers.get("Content-Type", "")
+
+        def decode() -> tuple[Object, bodies.Body]:
+            try:
+                body = bodies.decode(data, media)
+                obj = _object(body.value)
+                fill(obj, kind, api_version)
+            except bodies.Malformed as e:
+                raise bodies.unrecognized(kind, data, e) from e
+            return obj, body
+
+        return await self.run(decode)
 
     def check(
         self, obj: Object, body: bodies.Body | None = None, kind: Kind | str | None = None, more: Sequence[str] = ()
@@ -105,7 +186,7 @@ class Call:
 
     def _structure(self, obj: Object, kind: Kind | str, duplicates: list[str] | None, more: Sequence[str]) -> str:
         result = schema.check(kind, obj, request.field_validation(self.info), duplicates, more)
-        self.warnings += result.warnings
+        self.warnings += [line for text in result.warnings for line in _yaml_lines(text)]
         return result.message if result.errors else ""
 
     def expect(self, obj: Object, kind: Kind) -> None:
@@ -137,14 +218,19 @@ class Call:
         if verb not in (sub.verbs if sub else self.kind.verbs):
             raise method_not_allowed()
 
-    def answer(self, value: bytes, code: int = 200) -> web.Response:
+    async def reply(self, value: bytes, code: int = 200) -> web.Response:
         """An object's bytes, transformed as the client asked."""
         accepted = self.accepted
-        if accepted.as_ and self.info.kind is not None and code < 400:
-            import orjson
+        if accepted.form == codec.JSON and not accepted.as_:
+            return self.raw(value, code, accepted.form)
+        body = await self.run(partial(self._transformed, value), len(value))
+        return self.raw(body, code, accepted.form)
 
+    def _transformed(self, value: bytes) -> bytes:
+        accepted = self.accepted
+        if accepted.as_ and self.info.kind is not None:
             value = orjson.dumps(self.transform(orjson.loads(value), accepted))
-        return self.raw(codec.convert(value, accepted.form), code, accepted.form)
+        return codec.convert(value, accepted.form)
 
     def transform(self, obj: Object, accepted: codec.Accepted) -> Object:
         if accepted.as_ == "PartialObjectMetadata":
@@ -170,10 +256,14 @@ class Call:
         from multidict import CIMultiDict
 
         out = CIMultiDict({"Content-Type": form, "Cache-Control": "no-cache, private"})
-        for text in dict.fromkeys(self.warnings):
-            escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
-            out.add("Warning", f'299 - "{escaped}"')
+        for header in codec.warning_headers(self.warnings):
+            out.add("Warning", header)
         return out
+
+
+def _yaml_lines(text: str) -> list[str]:
+    """Each of a YAML parser's errors is a warning of its own."""
+    return [line.strip() for line in text.removeprefix("yaml: unmarshal errors:\n").split("\n")]
 
 
 def _kind_name(kind: Kind | str) -> str:

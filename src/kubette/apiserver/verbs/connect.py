@@ -29,7 +29,7 @@ async def handle(call: Call) -> web.StreamResponse:
     obj, body = await call.decode(sub.kind, f"{sub.group}/v1" if sub.group else "v1")
     if obj["kind"] != sub.kind:
         raise BadRequest(f"{obj['kind']} cannot be handled as a {sub.kind}")
-    call.check(obj, body, _schema(sub.group, sub.kind) or None)
+    await call.run(lambda: call.check(obj, body, _schema(sub.group, sub.kind) or None))
     return await apply(call, obj)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -21,8 +22,12 @@ async def handle(call: Call) -> web.StreamResponse:
         raise method_not_allowed()
     call.dry_run = request.dry_run(call.info)
     obj, body = await call.decode(kind.kind, kind.api_version)
-    call.expect(obj, kind)
-    call.check(obj, body)
+
+    def check() -> None:
+        call.expect(obj, kind)
+        call.check(obj, body)
+
+    await call.run(check)
     if kind.group in ("authorization.k8s.io", "authentication.k8s.io"):
         if call.accepted.as_:
             raise codec_refused(call.accepted)  # a review has no metadata to make rows of
@@ -34,8 +39,9 @@ async def handle(call: Call) -> web.StreamResponse:
     if kind.group_resource == "pods":
         await admission.wait_for_service_account(call.app.objects.store, call.namespace, obj)
     ctx = call.context()
-    written = writes.create(call.app.objects, kind, call.namespace, obj, ctx, admit(call, ctx))
-    return call.answer(await written.finish(), 201)
+    prepare = partial(writes.prepare_create, kind, call.namespace, obj, ctx, admit(call, ctx))
+    written = writes.commit(call.app.objects, await call.run(prepare))
+    return await call.reply(await written.finish(), 201)
 
 
 def admit(call: Call, ctx: Context, *, authorize: bool = False) -> writes.Admit:
@@ -44,7 +50,7 @@ def admit(call: Call, ctx: Context, *, authorize: bool = False) -> writes.Admit:
     def run(obj: Object, old: Object | None) -> None:
         if authorize:
             call.authorize("create")
-        admission.admit_create(call.kind, call.namespace, obj, call.app.objects, call.app.config.toleration_seconds)
+        admission.admit_create(call.kind, call.namespace, obj, call.objects, call.app.config.toleration_seconds)
         _guard(call, obj, old)
 
     return run
@@ -63,12 +69,12 @@ def admit_change(call: Call) -> writes.Admit:
 
 def _guard(call: Call, obj: Object, old: Object | None) -> None:
     """What the authorizers cannot say of a write, as they do not see the object. Raises Forbidden."""
-    info, app = call.info, call.app
-    allowed = app.authorizer.allowed
+    info, authorizer = call.info, call.authorizer
+    allowed = authorizer.allowed
     verb = "create" if old is None else info.verb
-    noderestriction.admit(call.user, call.kind, verb, info.subresource, obj, old, app.objects, allowed)
+    noderestriction.admit(call.user, call.kind, verb, info.subresource, obj, old, call.objects, allowed)
     certificates.admit(allowed, call.user, call.kind, info.subresource, obj, old)
-    escalation.admit(app.authorizer, call.user, call.kind, obj, old, call.namespace)
+    escalation.admit(authorizer, call.user, call.kind, obj, old, call.namespace)
 
 
 async def _binding(call: Call, obj: Object) -> web.StreamResponse:

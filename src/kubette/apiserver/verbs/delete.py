@@ -24,7 +24,7 @@ async def handle(call: Call) -> web.StreamResponse:
     done = deletion.delete(call.app.objects, kind, call.namespace, name, options, call.context())
     value = await done.written.finish()
     if done.as_object:
-        return call.answer(value, done.code)
+        return await call.reply(value, done.code)
     return call.answer_object(deletion.success(kind, name, done.uid), done.code)
 
 
@@ -67,8 +67,9 @@ async def _options(call: Call) -> DeleteOptions:
     data, body = await call.body(), Body({})
     info = call.info
     if data.strip():
+        media = call.request.headers.get("Content-Type", "")
         try:
-            body = bodies.decode(data, call.request.headers.get("Content-Type", ""))
+            body = await call.run(lambda: bodies.decode(data, media))
         except bodies.Malformed as e:
             raise bodies.unrecognized("DeleteOptions", data, e) from e
     options = DeleteOptions.read(

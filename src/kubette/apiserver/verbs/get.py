@@ -19,7 +19,7 @@ async def handle(call: Call) -> web.StreamResponse:
     if kind.kind == "ComponentStatus":
         if info.name not in COMPONENTS:
             raise not_found(kind.plural, info.name)
-        return call.answer(orjson.dumps(component(info.name)))
+        return await call.reply(orjson.dumps(component(info.name)))
     store = call.app.objects.store
     entry = store.get(stored_resource(kind), call.namespace, info.name)
     if info.query:
@@ -32,7 +32,7 @@ async def handle(call: Call) -> web.StreamResponse:
     accepted = call.accepted
     if accepted is codec.DEFAULT and not call.warnings:
         return web.Response(body=value, headers=JSON_HEADERS)
-    return call.answer(value)
+    return await call.reply(value)
 
 
 JSON_HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-cache, private"}

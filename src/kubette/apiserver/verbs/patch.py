@@ -12,7 +12,7 @@ from kubette.api import patch
 from kubette.api.errors import BadRequest, UnsupportedMediaType, forbidden, invalid_patch
 from kubette.api.kinds import Kind
 from kubette.api.schema import find_duplicates
-from kubette.apiserver import bodies, request, writes
+from kubette.apiserver import bodies, request
 from kubette.apiserver.verbs import create
 from kubette.apiserver.verbs.base import Call, fill
 
@@ -46,6 +46,7 @@ async def handle(call: Call) -> web.StreamResponse:
     call.require("patch")
     call.dry_run = request.dry_run(call.info)
     change = await patcher(call, call.kind)
+    call.weigh_stored()
     ctx = call.context()
 
     def check(new: Object) -> None:
@@ -53,11 +54,8 @@ async def handle(call: Call) -> web.StreamResponse:
         call.expect_patched(new, call.kind)
         call.check_patched(new, more=change.strict)
 
-    written = writes.update(
-        call.app.objects, call.kind, call.namespace, call.info.name, change.apply, ctx,
-        create.admit_change(call), check=check,
-    )  # fmt: skip
-    return call.answer(await written.finish(), 201 if written.created else 200)
+    written = await call.update(change.apply, ctx, create.admit_change(call), check)
+    return await call.reply(await written.finish(), 201 if written.created else 200)
 
 
 async def patcher(call: Call, kind: Kind | str) -> Patch:
@@ -72,6 +70,11 @@ async def patcher(call: Call, kind: Kind | str) -> Patch:
         )
     if "force" in call.info.query:
         raise request.options_invalid(call.info, forbidden("force", "may not be specified for non-apply patch"))
+    return await call.run(lambda: _read(data, media, schema))
+
+
+def _read(data: bytes, media: str, schema: str) -> Patch:
+    """Raises BadRequest."""
     try:
         body = bodies.parse_yaml(data) if data[:1] not in (b"{", b"[") else bodies.Body(bodies.parse_json(data), data)
     except bodies.Malformed as e:

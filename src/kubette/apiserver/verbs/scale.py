@@ -25,7 +25,7 @@ async def get(call: Call) -> web.StreamResponse:
     entry = call.app.objects.store.get(stored_resource(kind), call.namespace, info.name)
     if entry is None:
         raise not_found(kind.plural, info.name, kind.group)
-    return _answer(call, orjson.loads(entry.value))
+    return await _answer(call, orjson.loads(entry.value))
 
 
 async def update(call: Call) -> web.StreamResponse:
@@ -88,7 +88,7 @@ async def _write(
     # To the strategy this is a write of the main resource: its spec changes and its generation moves.
     ctx.subresource = ""
     written = writes.update(call.app.objects, kind, call.namespace, name, rescale, ctx, lambda new, old: None)
-    return _answer(call, orjson.loads(await written.finish()))
+    return await _answer(call, orjson.loads(await written.finish()))
 
 
 def scale_of(kind: Kind, obj: Object) -> Object:
@@ -122,5 +122,5 @@ def _selector(kind: Kind, selector: Object) -> str:
     return ",".join(parts)
 
 
-def _answer(call: Call, obj: Object) -> web.StreamResponse:
-    return call.answer(orjson.dumps(scale_of(call.kind, obj)))
+async def _answer(call: Call, obj: Object) -> web.StreamResponse:
+    return await call.reply(orjson.dumps(scale_of(call.kind, obj)))

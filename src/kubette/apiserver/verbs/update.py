@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from aiohttp import web
 
-from kubette.apiserver import request, writes
+from kubette.apiserver import request
 from kubette.apiserver.verbs import create
 from kubette.apiserver.verbs.base import Call
 
@@ -17,11 +18,14 @@ async def handle(call: Call) -> web.StreamResponse:
     call.require("update")
     call.dry_run = request.dry_run(call.info)
     obj, body = await call.decode(call.kind.kind, call.kind.api_version)
-    call.expect(obj, call.kind)
-    call.check(obj, body)
+    call.weigh_stored()
     ctx = call.context()
-    written = writes.update(
-        call.app.objects, call.kind, call.namespace, call.info.name, lambda _: obj, ctx,
-        create.admit_change(call), admit_create=create.admit(call, ctx, authorize=True),
-    )  # fmt: skip
-    return call.answer(await written.finish(), 201 if written.created else 200)
+
+    def check() -> None:
+        call.expect(obj, call.kind)
+        call.check(obj, body)
+
+    await call.run(check)
+    change = (lambda _: copy.deepcopy(obj)) if call.heavy else (lambda _: obj)  # preparing it changes it
+    written = await call.update(change, ctx, create.admit_change(call), admit_create=create.admit(call, ctx, authorize=True))
+    return await call.reply(await written.finish(), 201 if written.created else 200)
