@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -18,6 +19,7 @@ from kubette.apiserver.pki import Pki, ensure_pki
 from kubette.apiserver.server import run
 
 Object = dict[str, Any]
+_LARGE = 1 << 20  # a larger body is sent in parts
 
 
 class Api:
@@ -30,8 +32,9 @@ class Api:
     async def call(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
         """(status, decoded answer); ``body`` may be bytes, then say ``content_type``."""
         sent = {k.replace("_", "-"): v for k, v in headers.items()}
-        data = body if isinstance(body, bytes) else None if body is None else orjson.dumps(body)
+        data: Any = body if isinstance(body, bytes) else None if body is None else orjson.dumps(body)
         if data is not None:
+            data = data if len(data) < _LARGE else io.BytesIO(data)
             sent.setdefault("content-type", "application/json")
         async with self.session.request(method, self.url + path, data=data, headers=sent) as answer:
             raw = await answer.read()
