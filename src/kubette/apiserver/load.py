@@ -8,6 +8,7 @@ is bounded for each user and for all. Beyond that a request is answered 429 and 
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -74,7 +75,7 @@ class Share:
             except TimeoutError:
                 raise _busy() from None
             self._has_turn = True
-        return await asyncio.get_running_loop().run_in_executor(load._pool, work)
+        return await load._loop.run_in_executor(load._pool, _without_collections, work)
 
     def release(self) -> None:
         load = self._load
@@ -89,6 +90,17 @@ class Share:
         if self._has_turn:
             self._has_turn = False
             load._turn.release()
+
+
+def _without_collections(work: Callable[[], _T]) -> _T:
+    """A garbage collection would walk the large tree, which has no cycles, in one step that holds every thread."""
+    if not gc.isenabled():
+        return work()
+    gc.disable()
+    try:
+        return work()
+    finally:
+        gc.enable()
 
 
 def _busy() -> TooManyRequests:

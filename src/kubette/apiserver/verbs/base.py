@@ -16,9 +16,9 @@ from kubette.api.errors import ApiError, BadRequest, Timeout, TooLarge, invalid_
 from kubette.api.kinds import Kind
 from kubette.apiserver import bodies, codec, request, writes
 from kubette.apiserver.authn import User
+from kubette.apiserver.authz import Authorizer
 from kubette.apiserver.load import INLINE, Share
 from kubette.apiserver.objects import Objects
-from kubette.apiserver.rbac import Authorizer
 from kubette.apiserver.registry.base import Context
 from kubette.apiserver.request import RequestInfo
 
@@ -210,7 +210,7 @@ class Call:
     def authorize(self, verb: str) -> None:
         """Forbidden unless the user has this further verb on what the request names."""
         if verb != self.info.verb:
-            self.app.authorize(self.user, self.info, verb)
+            self.app.load.on_loop(self.app).authorize(self.user, self.info, verb)
 
     def require(self, verb: str) -> None:
         """MethodNotAllowed unless the kind (or subresource) has the verb."""

@@ -27,5 +27,6 @@ async def handle(call: Call) -> web.StreamResponse:
 
     await call.run(check)
     change = (lambda _: copy.deepcopy(obj)) if call.heavy else (lambda _: obj)  # preparing it changes it
-    written = await call.update(change, ctx, create.admit_change(call), admit_create=create.admit(call, ctx, authorize=True))
+    admit_create = create.admit(call, ctx, authorize=True)
+    written = await call.update(change, ctx, create.admit_change(call), admit_create=admit_create)
     return await call.reply(await written.finish(), 201 if written.created else 200)
