@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from kubette.api.kinds import Kind, resource
-from kubette.runtime.interface import Container, ContainerSpec, ExecResult, RuntimeFailure, Sandbox, SandboxSpec
+from kubette.runtime.interface import Container, ContainerSpec, ExecResult, RuntimeFailure, Sandbox, SandboxSpec, Usage
 
 from .agent_world import PODS, Obj, World, eventually
 
@@ -451,6 +451,23 @@ async def test_an_empty_dir_that_grows_too_big(world: World) -> None:
         assert (world.status()["reason"], world.status()["message"]) == ("Evicted", words)
         assert (await world.event("Evicted"))["message"] == words
         assert world.runtime.log[-1] == ("stop", "web")
+
+
+async def test_a_pod_over_its_limit_of_local_storage_is_evicted_without_its_grace(world: World) -> None:
+    world.change(usage_seconds=0.05)
+    world.runtime.ignores_sigterm.add("web")
+    limited = {"name": "web", "image": "web:1", "resources": {"limits": {"ephemeral-storage": "2Mi"}}}
+    async with world.agent():
+        await world.create(containers=[limited], terminationGracePeriodSeconds=3600)
+        await world.create("free")
+        await world.ready()
+        await world.ready("free")
+        world.runtime.usage["web"] = Usage(8 << 20)
+        await world.api.until(lambda: world.status().get("phase") == "Failed")
+        words = "Pod ephemeral local storage usage exceeds the total limit of containers 2Mi. "
+        assert (world.status()["reason"], world.status()["message"]) == ("Evicted", words)
+        assert world.state()[0] == "terminated"
+        assert world.status("free")["phase"] == "Running"
 
 
 async def test_an_ephemeral_container(world: World) -> None:

@@ -238,6 +238,15 @@ async def test_a_container_has_its_own_oom_score_not_the_agents(node: Node) -> N
         kernel.set_oom_score_adj(0)
 
 
+async def test_what_a_container_has_written_is_measured(node: Node) -> None:
+    identity = await node.run("sleep", "1000")
+    assert (await node.runtime.disk_usage(identity)).bytes < 1_000_000
+    await node.ask(identity, "head -c 3000000 /dev/zero > /written; head -c 3000000 /dev/zero > /dev/shm/memory")
+    assert 3_000_000 <= (await node.runtime.disk_usage(identity)).bytes < 5_000_000
+    await node.runtime.remove(identity)
+    assert (await node.runtime.disk_usage(identity)).bytes == 0
+
+
 async def test_users_mounts_and_the_pods_shared_memory(node: Node) -> None:
     (node.base / "volume").mkdir()
     (node.base / "volume/file").write_text("content")

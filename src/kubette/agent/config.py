@@ -34,7 +34,7 @@ class AgentConfig:
     labels: Mapping[str, str] = field(default_factory=dict)
     status_seconds: float = 60  # how often node conditions are looked at
     refresh_seconds: float = 20  # how often configMap, secret and token volumes are looked at
-    usage_seconds: float = 10  # how often volumes with a size limit are measured
+    usage_seconds: float = 10  # how often pods with a limit of local storage are measured
     log_bytes: int = 10 << 20  # of one log file, before it is rotated
     backoff_first: float = 10  # of crashing containers and of image pulls
     backoff_last: float = 300

@@ -194,7 +194,8 @@ class PodContainers:
         if record.current is None or record.busy is Busy.STOPPING:
             return
         record.restarting = record.current.id if stop.restart else ""
-        self._kill(record, record.current.id, stop, now, grace_for(self._state.pod, record.spec, stop.probe))
+        grace, most = grace_for(self._state.pod, record.spec, stop.probe), self._state.grace
+        self._kill(record, record.current.id, stop, now, grace if most is None else min(grace, most))
 
     def allow(self, turns: Set[str]) -> None:
         """It is these containers' turn to get their stop signal."""

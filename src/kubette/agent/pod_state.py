@@ -118,6 +118,7 @@ class ContainerRecord:
 
 class PodState:
     """``pod``: the API's newest object; ``failed``: the reason and message for which the whole pod has failed;
+    ``grace``: the most seconds that its containers then get to stop (None: what the pod asks for);
     ``wake``: makes the worker look at the pod; ``tasks``: what runs beside the worker."""
 
     def __init__(self, shared: Shared, pod: Object, adopted: Sequence[Container], wake: Callable[[], None]) -> None:
@@ -130,6 +131,7 @@ class PodState:
         self.status = StatusManager(shared.api, pod)
         self.setup: PodSetup | None = None
         self.failed: tuple[str, str] | None = None
+        self.grace: float | None = None
         self.containers: dict[str, ContainerRecord] = {}
         self._add_records()
         self._adopt(adopted)

@@ -11,7 +11,7 @@ import random
 import shutil
 from pathlib import Path
 
-from kubette.agent import files, volumes
+from kubette.agent import eviction, files, volumes
 from kubette.agent.container_spec import PodSetup
 from kubette.agent.lifecycle import every_container
 from kubette.agent.pod_state import PodState
@@ -21,16 +21,17 @@ from kubette.agent.volumes import emptydir
 from kubette.agent.volumes.base import Context, VolumeError
 from kubette.api import meta
 from kubette.api.meta import Object
+from kubette.runtime import beneath
 from kubette.runtime.interface import Mount, RuntimeFailure, Sandbox, SandboxSpec
 
 PIDS_LIMIT = 4096  # processes and threads of a pod: a fork bomb in one must not take the machine's
 _FIRST_RETRY, _LAST_RETRY = 0.5, 30.0
 _JITTER = 0.2  # of the time between refreshes, so that a node's pods do not all read at once
-_SET_UP, _REFRESH, _MEASURE = "set up sandbox", "refresh volumes", "measure volumes"
+_SET_UP, _REFRESH, _MEASURE = "set up sandbox", "refresh volumes", "measure disk usage"
 
 
 class PodSandbox:
-    """Of one pod. Sets ``setup`` of its state; a volume that has grown too big makes the pod fail."""
+    """Of one pod. Sets ``setup`` of its state; a pod that holds too much of the disk fails."""
 
     def __init__(self, state: PodState) -> None:
         self._state = state
@@ -83,7 +84,7 @@ class PodSandbox:
         self._refresh_at = 0
 
     def maintain(self, now: float) -> list[float]:
-        """Refresh and measure volumes when it is time. Returns when it is time again."""
+        """Refresh volumes and measure disk usage when it is time. Returns when it is time again."""
         state = self._state
         if state.setup is None:
             return []
@@ -91,7 +92,7 @@ class PodSandbox:
         if _has_refreshed_volumes(state.pod):
             self._refresh(now)
             times.append(self._refresh_at)
-        if emptydir.limits(state.pod):
+        if eviction.has_limits(state.pod):
             self._measure(now)
             times.append(self._measure_at)
         return times
@@ -115,23 +116,26 @@ class PodSandbox:
             state.event("Warning", "FailedMount", str(error))
 
     def _measure(self, now: float) -> None:
-        if now < self._measure_at or self._state.tasks.running(_MEASURE):
+        if now < self._measure_at:
             return
         self._measure_at = now + self._state.shared.config.usage_seconds
-        self._state.tasks.start(_MEASURE, self._measure_once())
+        if not self._state.tasks.running(_MEASURE):
+            self._state.tasks.start(_MEASURE, self._measure_once())
 
     async def _measure_once(self) -> None:
+        """Evict the pod if it holds more of the disk than it may. A node walks through one pod's files at a time."""
         state = self._state
-        words = await asyncio.to_thread(emptydir.over_limit, _volume_context(state.shared, state.pod))
+        async with state.shared.measuring:
+            words = eviction.over_limit(state.pod, await _usage(state))
         if words and state.failed is None:
-            state.failed = "Evicted", words
-            state.event("Warning", "Evicted", words)
+            state.failed, state.grace = (eviction.REASON, words), eviction.GRACE_SECONDS
+            state.event("Warning", eviction.REASON, words)
 
     # -- at the end ----------------------------------------------------------------------------------
 
     async def interrupt(self) -> None:
-        """The pod ends: stop setting it up and refreshing it."""
-        await self._state.tasks.stop(_SET_UP, _REFRESH)
+        """The pod ends: stop setting it up, refreshing and measuring it."""
+        await self._state.tasks.stop(_SET_UP, _REFRESH, _MEASURE)
 
     async def release_network(self) -> None:
         """The pod has ended: its addresses and host ports are free again."""
@@ -149,6 +153,22 @@ class PodSandbox:
         if meta.name(pod):
             logs = shared.config.pod_logs_dir(meta.namespace(pod), meta.name(pod), meta.uid(pod))
             await asyncio.to_thread(shutil.rmtree, logs, True)
+
+
+async def _usage(state: PodState) -> eviction.PodUsage:
+    """What the pod holds of the disk now."""
+    shared, pod = state.shared, state.pod
+    config, context = shared.config, _volume_context(shared, pod)
+    logs = config.pod_logs_dir(meta.namespace(pod), meta.name(pod), state.uid)
+    held = {}
+    for name, record in state.containers.items():
+        held[name] = await asyncio.to_thread(beneath.usage, logs / name)
+        if record.current is not None:
+            held[name] += await shared.runtime.disk_usage(record.current.id)
+    sizes = {}
+    for name in eviction.volume_limits(pod):
+        sizes[name] = await asyncio.to_thread(beneath.usage, emptydir.path(context, name))
+    return eviction.PodUsage(held, sizes, await asyncio.to_thread(beneath.usage, config.pod_dir(state.uid)))
 
 
 async def release_network(shared: Shared, uid: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +19,8 @@ from kubette.runtime.interface import Runtime
 
 @dataclass(slots=True)
 class Shared:
-    """One per agent. ``services``: all Services known now; ``clock``: seconds since the epoch."""
+    """One per agent. ``services``: all Services known now; ``clock``: seconds since the epoch; ``measuring``: held
+    while a pod's disk usage is measured, so that large trees never take all threads."""
 
     config: AgentConfig
     api: Api
@@ -32,3 +34,4 @@ class Shared:
     allocatable: Mapping[str, str] = field(default_factory=dict)
     memory_bytes: int = 1 << 30
     clock: Callable[[], float] = time.time
+    measuring: asyncio.Lock = field(default_factory=asyncio.Lock)

@@ -86,3 +86,12 @@ def canonical(text: str) -> str:
     if suffix[:1] in ("e", "E") and len(suffix) > 1:
         return f"{mantissa}e{power}" if power else str(mantissa)
     return f"{mantissa}{_SUFFIX_OF_POWER[power]}"
+
+
+def binary(number: int) -> str:
+    """A number of bytes as upstream prints it: with the largest suffix that leaves no fraction, ``2Mi``."""
+    level = 0
+    while level < len(_BINARY_SUFFIXES) - 1 and number and number % 1024 == 0:
+        number //= 1024
+        level += 1
+    return f"{number}{_BINARY_SUFFIXES[level]}"

@@ -20,10 +20,10 @@ import secrets
 import stat
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from kubette.runtime import kernel
+from kubette.runtime.interface import UNMEASURABLE, Usage
 
 _OPENAT2 = 437  # on every architecture
 _NO_XDEV, _NO_MAGICLINKS, _NO_SYMLINKS, _BENEATH, _IN_ROOT = 0x01, 0x02, 0x04, 0x08, 0x10
@@ -124,21 +124,10 @@ def bind(fd: int, target: Path) -> None:
     kernel.mount(path_of(fd), target, flags=kernel.MS_BIND)
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What a directory takes of its filesystem."""
-
-    bytes: int = 0
-    inodes: int = 0
-
-    def __add__(self, other: Usage) -> Usage:
-        return Usage(self.bytes + other.bytes, self.inodes + other.inodes)
-
-
 def usage(path: Path) -> Usage:
     """Disk space below a directory, or of a file; a file with several names counts once. A missing one has none.
 
-    UnsafePath where directories lie deeper than a path can name: nothing can be said about those."""
+    Links and mounts are not followed. UNMEASURABLE where directories lie deeper than a path can name."""
     try:
         root = os.open(path, os.O_PATH | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:
@@ -157,7 +146,7 @@ def usage(path: Path) -> Usage:
                 continue
             except OSError as error:
                 if error.errno == errno.ENAMETOOLONG:
-                    raise UnsafePath(error.errno, f"{path} has directories deeper than a path can name") from error
+                    return UNMEASURABLE
                 raise
             try:
                 with os.scandir(fd) as entries:

@@ -159,6 +159,21 @@ class ExecResult:
     output: bytes  # stdout and stderr as they came, bounded
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What files take of a filesystem. ``bytes``: of the blocks that they occupy."""
+
+    bytes: int = 0
+    inodes: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(self.bytes + other.bytes, self.inodes + other.inodes)
+
+
+#: Files that nobody can measure, as they lie deeper than a path can name: they count as more than any limit.
+UNMEASURABLE = Usage(1 << 62, 1 << 62)
+
+
 class Runtime(Protocol):
     """Everything is idempotent: stopping what is stopped and removing what is gone succeed."""
 
@@ -189,6 +204,10 @@ class Runtime(Protocol):
     async def attach_stream(self, container_id: str) -> Streams: ...
     async def stats(self, container_id: str) -> Mapping[str, int]:
         """cpu_usage_ns, memory_bytes, memory_working_set_bytes, pids."""
+        ...
+
+    async def disk_usage(self, container_id: str) -> Usage:
+        """What the container has written to its root, and to the volumes that its image declares."""
         ...
 
 

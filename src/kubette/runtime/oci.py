@@ -14,7 +14,6 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
 from kubette.runtime import cgroups, kernel, ocicommand, pause, rootfs
-from kubette.runtime.beneath import Usage
 from kubette.runtime.bundles import Bundles
 from kubette.runtime.execs import Execs
 from kubette.runtime.exits import Exits
@@ -28,6 +27,7 @@ from kubette.runtime.interface import (
     Sandbox,
     SandboxSpec,
     Streams,
+    Usage,
 )
 from kubette.runtime.layout import Layout
 from kubette.runtime.processes import Processes
@@ -202,7 +202,7 @@ class OciRuntime:
         return cgroups.stats(self._layout.hierarchies, cgroup)
 
     async def disk_usage(self, container_id: str) -> Usage:
-        """What the container has written to its root. UnsafePath where it cannot be measured."""
+        """What the container has written to its root, and to the volumes that its image declares."""
         return await in_thread(rootfs.usage, self._records.directory(container_id))
 
     # --- exec and attach -----------------------------------------------------------------------------

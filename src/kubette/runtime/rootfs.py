@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from kubette.runtime import beneath, kernel
-from kubette.runtime.beneath import Usage
-from kubette.runtime.interface import Mount
+from kubette.runtime.interface import Mount, Usage
 
 _UPPER, _WORK = "-upper", "-work"
 
@@ -70,7 +69,7 @@ def mount_source(lower: Path) -> str:
 
 
 def usage(directory: Path) -> Usage:
-    """What a container has written to its root and to the volumes of its image. UnsafePath as ``beneath.usage``."""
+    """What a container has written to its root and to the volumes of its image."""
     return sum((beneath.usage(p) for p in directory.glob(f"*{_UPPER}")), Usage())
 
 

@@ -24,6 +24,7 @@ from kubette.runtime.interface import (
     Sandbox,
     SandboxSpec,
     Streams,
+    Usage,
 )
 
 
@@ -41,6 +42,7 @@ class FakeNodeRuntime:
         self.ignores_sigterm: set[str] = set()
         self.stopped_with = 143  # the exit code of what ends by SIGTERM
         self.mount = Path("/dev/null")
+        self.usage: dict[str, Usage] = {}  # of disk, by container name
         self._containers: dict[str, Container] = {}
         self._sandboxes: dict[str, Sandbox] = {}
         self._exits = Broadcast()
@@ -140,6 +142,9 @@ class FakeNodeRuntime:
 
     async def stats(self, container_id: str) -> Mapping[str, int]:
         return {"cpu_usage_ns": 1, "memory_bytes": 2, "memory_working_set_bytes": 2, "pids": 1}
+
+    async def disk_usage(self, container_id: str) -> Usage:
+        return self.usage.get(self.specs[container_id].name, Usage())
 
 
 class FakeNodeImages:

@@ -24,6 +24,7 @@ from kubette.runtime.interface import (
     Sandbox,
     SandboxSpec,
     Streams,
+    Usage,
 )
 
 
@@ -126,6 +127,7 @@ class FakeRuntime:
         self.programs = {**PROGRAMS, **programs}
         self.images: set[str] | None = None  # None: every image is there
         self.specs: dict[str, ContainerSpec] = {}
+        self.usage: dict[str, Usage] = {}  # of disk, by container ID
         self._sandboxes: dict[str, Sandbox] = {}
         self._containers: dict[str, Container] = {}
         self._running: dict[str, _Running] = {}
@@ -262,6 +264,9 @@ class FakeRuntime:
     async def stats(self, container_id: str) -> Mapping[str, int]:
         self._get(container_id)
         return {"cpu_usage_ns": 0, "memory_bytes": 0, "memory_working_set_bytes": 0, "pids": 1}
+
+    async def disk_usage(self, container_id: str) -> Usage:
+        return self.usage.get(container_id, Usage())
 
     def _get(self, container_id: str) -> Container:
         c = self._containers.get(container_id)

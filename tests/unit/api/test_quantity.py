@@ -43,3 +43,10 @@ def test_canonical_keeps_the_value_and_is_stable(number: int, suffix: str) -> No
     printed = quantity.canonical(text)
     assert quantity.parse(printed) == quantity.parse(text) <= Decimal((1 << 63) - 1)
     assert quantity.canonical(printed) == printed
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(0, "0"), (1, "1"), (1023, "1023"), (1024, "1Ki"), (1536, "1536"), (2 << 20, "2Mi")]
+)
+def test_bytes_are_printed_with_the_largest_binary_suffix(number: int, text: str) -> None:
+    assert quantity.binary(number) == text

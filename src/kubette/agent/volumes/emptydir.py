@@ -16,45 +16,17 @@ Obj = dict[str, Any]
 
 async def setup(context: Context, volume: Obj) -> VolumeAt:
     source = volume["emptyDir"] or {}
-    path = context.directory("empty-dir", volume["name"])
+    at = path(context, volume["name"])
     medium = source.get("medium") or ""
     if medium not in ("", "Memory"):
         raise VolumeError(f'unsupported medium "{medium}" of emptyDir')
-    await asyncio.to_thread(_make, path, medium == "Memory", str(source.get("sizeLimit") or "0"), context.fs_group)
-    return VolumeAt(path)
+    await asyncio.to_thread(_make, at, medium == "Memory", str(source.get("sizeLimit") or "0"), context.fs_group)
+    return VolumeAt(at)
 
 
-def limits(pod: Obj) -> dict[str, int]:
-    """Volume name → bytes, of those on disk that have a limit. A tmpfs keeps to its own."""
-    out = {}
-    for volume in (pod.get("spec") or {}).get("volumes") or ():
-        source = volume.get("emptyDir") or {}
-        if source.get("sizeLimit") and not source.get("medium") and (size := quantity.to_int(str(source["sizeLimit"]))):
-            out[volume["name"]] = size
-    return out
-
-
-def over_limit(context: Context) -> str:
-    """What the eviction says of the first volume that holds more than it may; empty when none does."""
-    for name, limit in limits(context.pod).items():
-        if used(context.directory("empty-dir", name)) > limit:
-            volumes = context.pod["spec"]["volumes"]
-            text = next(v["emptyDir"]["sizeLimit"] for v in volumes if v["name"] == name)
-            return f'Usage of EmptyDir volume "{name}" exceeds the limit "{text}". '
-    return ""
-
-
-def used(path: Path) -> int:
-    """Bytes on disk below a directory; what is linked twice counts once."""
-    sizes: dict[tuple[int, int], int] = {}
-    for directory, folders, files in os.walk(path):
-        for name in (*folders, *files):
-            try:
-                found = os.lstat(os.path.join(directory, name))
-            except FileNotFoundError:  # removed meanwhile
-                continue
-            sizes[found.st_dev, found.st_ino] = found.st_blocks * 512
-    return sum(sizes.values())
+def path(context: Context, name: str) -> Path:
+    """Where the volume lies on the node."""
+    return context.directory("empty-dir", name)
 
 
 def _make(path: Path, memory: bool, limit: str, group: int | None) -> None:
