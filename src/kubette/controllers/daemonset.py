@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from typing import Any
 
 from kubette.api import errors, meta
@@ -14,11 +13,10 @@ from kubette.controllers import pods as podlib
 from kubette.controllers.adoption import claim
 from kubette.controllers.base import Controller, Index, Key, by_controller, kind
 from kubette.controllers.daemonplan import DaemonPlan, daemon, decide, node_of
-from kubette.controllers.expectations import Expectations
+from kubette.controllers.podcontrol import PodControl
 from kubette.controllers.revisions import hash_of, history
-from kubette.controllers.writes import Create, Delete, Note, apply, status_patch
+from kubette.controllers.writes import Create, apply, status_patch
 
-_BATCH = 32  # requests under way at once
 _REFUSED = 1.0  # seconds until what was refused is tried again
 _FIRST_PAUSE, _LAST_PAUSE = 1.0, 900.0  # seconds before a pod that ended is replaced on its node
 
@@ -28,7 +26,7 @@ class DaemonSet(Controller[Key]):
 
     def watch(self) -> None:
         self.kind: Kind = kind("daemonsets.apps")
-        self.expected = Expectations()
+        self.pod_control = PodControl(self.cluster, self.recorder)
         self.owners, self.nodes = self.cluster.informer("daemonsets.apps"), self.cluster.informer("nodes")
         pods, revisions = self.cluster.informer("pods"), self.cluster.informer("controllerrevisions.apps")
         self.pods, self.revisions = Index(pods, by_controller), Index(revisions, by_controller)
@@ -40,7 +38,7 @@ class DaemonSet(Controller[Key]):
 
     def _owner_changed(self, key: Key, old: Object | None, new: Object | None) -> None:
         if old is not None and (new is None or meta.uid(old) != meta.uid(new)):
-            self.expected.forget(key)
+            self.pod_control.forget(key)
             self._pauses = {k: v for k, v in self._pauses.items() if k[0] != meta.uid(old)}
         self.queue.add(key)
 
@@ -56,9 +54,9 @@ class DaemonSet(Controller[Key]):
                 continue
             owner = (key[0], ref["name"])
             if pod is new and old is None:
-                self.expected.created(owner)
+                self.pod_control.pod_added(owner)
             if new is None or meta.deleting(new):
-                self.expected.deleted(owner, meta.uid(pod))
+                self.pod_control.pod_deleted(owner, pod)
             self.queue.add(owner)
         if new is not None and not meta.deleting(new) and meta.controller_of(new) is None:
             for owner, obj in self.owners.items.items():
@@ -79,7 +77,7 @@ class DaemonSet(Controller[Key]):
             words = "This daemon set is selecting all pods. A non-empty selector is required."
             self.recorder.event(owner, "Warning", "SelectingAll", words)
             return None
-        caught_up = self.expected.satisfied(key)
+        caught_up = self.pod_control.satisfied(key)
         pods = await self._claimed("pods", owner, self.pods, selector)
         revisions = await self._claimed("controllerrevisions.apps", owner, self.revisions, selector)
         past = history(owner, revisions, {hash_of(p) for p in pods})
@@ -94,7 +92,8 @@ class DaemonSet(Controller[Key]):
         if caught_up:
             paused = await self._clear(key, owner, plan)
             again = min((s for s in (again, paused) if s is not None), default=None)
-            refused = await self._create(key, owner, plan.create, past.current)
+            pods = [daemon(owner, node, past.current) for node in plan.create]
+            refused = await self.pod_control.create(key, owner, pods) is not None
         await self.carry_out(status_patch(self.kind, owner, plan.status))
         return _REFUSED if refused else again
 
@@ -136,38 +135,9 @@ class DaemonSet(Controller[Key]):
                 bad = phase == "Failed"
                 words = f"Found {phase.lower()} {where}, will try to {'kill' if bad else 'delete'} it"
                 self.recorder.event(owner, "Warning" if bad else "Normal", f"{phase}DaemonPod", words)
-            self.expected.expect_deletion(key, meta.uid(pod))
-            note = Note(owner, "SuccessfulDelete", f"Deleted pod: {meta.name(pod)}")
-            try:
-                await self.carry_out([Delete(kind("pods"), pod, note=note)])
-            except errors.ApiError:
-                self.expected.deleted(key, meta.uid(pod))
-                raise
+        if refused := await self.pod_control.delete(key, owner, [pod for pod, _ in doomed]):
+            raise refused
         return min(waits, default=None)
-
-    async def _create(self, key: Key, owner: Object, nodes: Sequence[str], digest: str) -> bool:
-        """In batches of 1, 2, 4, …; whether some were refused."""
-        self.expected.expect_creations(key, len(nodes))
-        sent, size, failed = 0, 1, False
-        try:
-            while sent < len(nodes) and not failed:
-                batch = nodes[sent : sent + size]
-                done = await asyncio.gather(*(self._create_one(key, owner, daemon(owner, n, digest)) for n in batch))
-                sent, size, failed = sent + len(batch), min(size * 2, _BATCH), not all(done)
-        finally:
-            self.expected.created(key, len(nodes) - sent)
-        return failed
-
-    async def _create_one(self, key: Key, owner: Object, pod: Object) -> bool:
-        try:
-            made = await self.api.create(kind("pods"), pod)
-        except errors.ApiError as error:
-            self.expected.created(key)
-            self.recorder.event(owner, "Warning", "FailedCreate", f"Error creating: {error.message}")
-            return False
-        self.cluster.learn(kind("pods"), made)
-        self.recorder.event(owner, "Normal", "SuccessfulCreate", f"Created pod: {meta.name(made)}")
-        return True
 
 
 def _selector(owner: Object) -> LabelSelector:

@@ -5,26 +5,24 @@ Pods keep a finalizer until they have been counted; it is taken from those too w
 
 from __future__ import annotations
 
-import asyncio
 import copy
 from collections.abc import Sequence
 
-from kubette.api import errors, meta
+from kubette.api import meta
 from kubette.api.kinds import Kind
 from kubette.api.meta import Object
 from kubette.api.selectors import from_label_selector
 from kubette.controllers import pods as podlib
 from kubette.controllers.adoption import claim
 from kubette.controllers.base import Controller, Index, Key, by_controller, kind
-from kubette.controllers.expectations import Expectations
 from kubette.controllers.jobindexes import INDEX, index_of
 from kubette.controllers.jobplan import FAILURES, FINALIZER, JobPlan, decide, failure_count, tracked
+from kubette.controllers.podcontrol import PodControl
 from kubette.controllers.replicas import new_pod
-from kubette.controllers.writes import Delete, Note, Patch, apply, status_patch
+from kubette.controllers.writes import Patch, apply, status_patch
 
 _NAME = "batch.kubernetes.io/job-name"  # label
 _MANAGER = "kubernetes.io/job-controller"
-_BATCH = 32  # requests under way at once
 _REFUSED = 1.0  # seconds until what was refused is tried again
 
 
@@ -58,7 +56,7 @@ class Job(Controller[Key]):
 
     def watch(self) -> None:
         self.kind: Kind = kind("jobs.batch")
-        self.expected = Expectations()
+        self.pod_control = PodControl(self.cluster, self.recorder)
         self.jobs, pods = self.cluster.informer("jobs.batch"), self.cluster.informer("pods")
         self.pods, self.tracked = Index(pods, by_controller), Index(pods, _tracked_for)
         self.jobs.subscribe(self._job_changed)
@@ -66,7 +64,7 @@ class Job(Controller[Key]):
 
     def _job_changed(self, key: Key, old: Object | None, new: Object | None) -> None:
         if new is None or (old is not None and meta.uid(old) != meta.uid(new)):
-            self.expected.forget(key)
+            self.pod_control.forget(key)
         self.queue.add(key)
 
     def _pod_changed(self, key: Key, old: Object | None, new: Object | None) -> None:
@@ -75,9 +73,9 @@ class Job(Controller[Key]):
             if pod is None or owner is None:
                 continue
             if pod is new and old is None:
-                self.expected.created(owner)
+                self.pod_control.pod_added(owner)
             if new is None or meta.deleting(new):
-                self.expected.deleted(owner, meta.uid(pod))
+                self.pod_control.pod_deleted(owner, pod)
             self.queue.add(owner)
 
     async def reconcile(self, key: Key) -> float | None:
@@ -85,7 +83,7 @@ class Job(Controller[Key]):
         job = self.jobs.items.get(key)
         if job is None or meta.deleting(job) or job["spec"].get("managedBy", _MANAGER) != _MANAGER:
             return None
-        caught_up = self.expected.satisfied(key)
+        caught_up = self.pod_control.satisfied(key)
         claimed = claim(kind("pods"), job, from_label_selector(job["spec"]["selector"]), self._pods(job))
         for patch in [*claimed.release, *claimed.adopt]:
             await apply(self.api, patch)
@@ -98,9 +96,10 @@ class Job(Controller[Key]):
             return plan.again
         for pod in plan.drop:
             await self._drop_finalizer(pod)
-        await self._delete(key, job, [*plan.drop, *plan.delete])
-        refused = await self._create(key, job, claimed.owned, plan.create)
-        return _REFUSED if refused else plan.again
+        if refused := await self.pod_control.delete(key, job, [*plan.drop, *plan.delete]):
+            raise refused
+        pods = [job_pod(job, index, _failures(claimed.owned, index)) for index in plan.create]
+        return _REFUSED if await self.pod_control.create(key, job, pods) else plan.again
 
     def _pods(self, job: Object) -> list[Object]:
         return self.pods.get(meta.uid(job)) + self.pods.get(meta.namespace(job) + "/")
@@ -115,11 +114,11 @@ class Job(Controller[Key]):
         before = {c["type"] for c in (job.get("status") or {}).get("conditions") or () if c["status"] == "True"}
         for condition in plan.status.get("conditions") or ():
             if condition["status"] == "True" and condition["type"] not in before:
-                self._tell(job, condition)
+                self._record_condition(job, condition)
             elif condition["type"] == "Suspended" and condition["status"] == "False" and "Suspended" in before:
                 self.recorder.event(job, "Normal", "Resumed", "Job resumed")
 
-    def _tell(self, job: Object, condition: Object) -> None:
+    def _record_condition(self, job: Object, condition: Object) -> None:
         match condition["type"]:
             case "Complete":
                 self.recorder.event(job, "Normal", "Completed", "Job completed")
@@ -141,40 +140,6 @@ class Job(Controller[Key]):
             owner = (meta.controller_of(pod) or {}).get("uid", alive)  # an orphan may be adopted
             if not alive or owner != alive:
                 await self._drop_finalizer(pod)
-
-    async def _delete(self, key: Key, job: Object, pods: Sequence[Object]) -> None:
-        for pod in pods:
-            self.expected.expect_deletion(key, meta.uid(pod))
-            note = Note(job, "SuccessfulDelete", f"Deleted pod: {meta.name(pod)}")
-            try:
-                await self.carry_out([Delete(kind("pods"), pod, note=note)])
-            except errors.ApiError:
-                self.expected.deleted(key, meta.uid(pod))
-                raise
-
-    async def _create(self, key: Key, job: Object, owned: Sequence[Object], indexes: Sequence[int | None]) -> bool:
-        """In batches of 1, 2, 4, …; whether some were refused."""
-        self.expected.expect_creations(key, len(indexes))
-        sent, size, failed = 0, 1, False
-        try:
-            while sent < len(indexes) and not failed:
-                batch = [job_pod(job, i, _failures(owned, i)) for i in indexes[sent : sent + size]]
-                done = await asyncio.gather(*(self._create_one(key, job, pod) for pod in batch))
-                sent, size, failed = sent + len(batch), min(size * 2, _BATCH), not all(done)
-        finally:
-            self.expected.created(key, len(indexes) - sent)
-        return failed
-
-    async def _create_one(self, key: Key, job: Object, pod: Object) -> bool:
-        try:
-            made = await self.api.create(kind("pods"), pod)
-        except errors.ApiError as error:
-            self.expected.created(key)
-            self.recorder.event(job, "Warning", "FailedCreate", f"Error creating: {error.message}")
-            return False
-        self.cluster.learn(kind("pods"), made)
-        self.recorder.event(job, "Normal", "SuccessfulCreate", f"Created pod: {meta.name(made)}")
-        return True
 
 
 def _failures(owned: Sequence[Object], index: int | None) -> int:

@@ -1,31 +1,28 @@
 """The core of ReplicaSets and ReplicationControllers: as many pods as were asked for, no more, no fewer.
 
-``count`` and ``status_of`` decide purely; ``Replicas`` is the controller around them, which creates pods in
-batches of 1, 2, 4, …, so that what refuses one pod does not have to refuse hundreds.
+``count`` and ``status_of`` decide purely; ``Replicas`` is the controller around them.
 """
 
 from __future__ import annotations
 
-import asyncio
 import copy
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from kubette.api import errors, meta
+from kubette.api import meta
 from kubette.api.kinds import Kind
 from kubette.api.meta import Object
 from kubette.api.selectors import LabelSelector
 from kubette.controllers import pods as podlib
 from kubette.controllers.adoption import claim
 from kubette.controllers.base import Controller, Index, Key, by_controller, kind
-from kubette.controllers.expectations import Expectations
-from kubette.controllers.writes import Create, Delete, Note, Patch, apply, status_patch
+from kubette.controllers.podcontrol import PodControl
+from kubette.controllers.writes import Create, Delete, Patch, apply, status_patch
 
 _BURST = 500  # pods one pass creates or deletes
-_PARALLEL = 32  # requests of one pass under way at once
 
 
 def new_pod(owner: Object) -> Object:
@@ -95,7 +92,7 @@ class Replicas(Controller[Key]):
 
     def watch(self) -> None:
         self.kind: Kind = kind(self.owner_resource)
-        self.expected = Expectations()
+        self.pod_control = PodControl(self.cluster, self.recorder)
         self.failures: dict[Key, str] = {}
         owners, pods = self.cluster.informer(self.owner_resource), self.cluster.informer("pods")
         self.owners = owners
@@ -116,7 +113,7 @@ class Replicas(Controller[Key]):
 
     def _owner_changed(self, key: Key, old: Object | None, new: Object | None) -> None:
         if new is None or (old is not None and meta.uid(old) != meta.uid(new)):
-            self.expected.forget(key)
+            self.pod_control.forget(key)
             self.failures.pop(key, None)
         self.queue.add(key)
 
@@ -124,13 +121,13 @@ class Replicas(Controller[Key]):
         before, after = old and self._owner_of(old), new and self._owner_of(new)
         if before:
             if old is not None and (new is None or meta.deleting(new)):
-                self.expected.deleted(before, meta.uid(old))
+                self.pod_control.pod_deleted(before, old)
             self.queue.add(before)
         if after:
             if old is None:
-                self.expected.created(after)
+                self.pod_control.pod_added(after)
             if new is not None and meta.deleting(new):
-                self.expected.deleted(after, meta.uid(new))
+                self.pod_control.pod_deleted(after, new)
             self.queue.add(after)
         if new is not None and not meta.deleting(new) and meta.controller_of(new) is None:
             for owner_key, owner in self.owners.items.items():  # an orphan: who wants it?
@@ -148,9 +145,9 @@ class Replicas(Controller[Key]):
     async def reconcile(self, key: Key) -> float | None:
         owner = self.owners.items.get(key)
         if owner is None:
-            self.expected.forget(key)
+            self.pod_control.forget(key)
             return None
-        caught_up = self.expected.satisfied(key)
+        caught_up = self.pod_control.satisfied(key)
         everyone = self.pods.get(meta.uid(owner)) + self.pods.get(meta.namespace(owner) + "/")
         claimed = claim(kind("pods"), owner, self.selector(owner), everyone)
         owned = list(claimed.owned)
@@ -181,75 +178,9 @@ class Replicas(Controller[Key]):
     async def _manage(self, key: Key, owner: Object, active: Sequence[Object], related: Iterable[Object]) -> None:
         writes = count(owner, active, related)
         self.failures.pop(key, None)
-        for write in writes:
-            if isinstance(write, Delete):
-                self.expected.expect_deletion(key, meta.uid(write.target))
-        creations = [w for w in writes if isinstance(w, Create)]
-        deletions = [w for w in writes if isinstance(w, Delete)]
-        if creations:
-            await self._create(key, owner, creations)
-        if deletions:
-            await _side_by_side([lambda w=w: self._delete(key, owner, w) for w in deletions])  # type: ignore[misc]
-
-    async def _create(self, key: Key, owner: Object, creations: Sequence[Create]) -> None:
-        self.expected.expect_creations(key, len(creations))
-        sent, size, failed = 0, 1, False
-        try:
-            while sent < len(creations) and not failed:
-                batch = creations[sent : sent + size]
-                done = await _side_by_side([lambda w=w: self._create_one(key, owner, w) for w in batch])  # type: ignore[misc]
-                sent, size, failed = sent + len(batch), size * 2, not all(done)
-        finally:
-            self.expected.created(key, len(creations) - sent)  # those never asked for
-
-    async def _create_one(self, key: Key, owner: Object, write: Create) -> bool:
-        try:
-            pod = await self.api.create(write.kind, write.obj)
-        except errors.ApiError as error:
-            self.expected.created(key)
-            if not _namespace_ends(error):
-                self._failed(key, owner, "FailedCreate", f"Error creating: {error.message}", error)
-            return False
-        self.cluster.learn(write.kind, pod)
-        self._say(Note(owner, "SuccessfulCreate", f"Created pod: {meta.name(pod)}"))
-        return True
-
-    async def _delete(self, key: Key, owner: Object, write: Delete) -> bool:
-        try:
-            gone = await apply(self.api, write) is None
-        except errors.ApiError as error:
-            self.expected.deleted(key, meta.uid(write.target))
-            self._failed(key, owner, "FailedDelete", f"Error deleting: {error.message}", error)
-            return False
-        if gone:
-            self.expected.deleted(key, meta.uid(write.target))
-        else:
-            self._say(Note(owner, "SuccessfulDelete", f"Deleted pod: {meta.name(write.target)}"))
-        return True
-
-    def _failed(self, key: Key, owner: Object, reason: str, message: str, error: errors.ApiError) -> None:
-        self.failures[key] = f"{reason}: {error.message}"
-        self._say(Note(owner, reason, message, "Warning"))
-
-    def _say(self, note: Note) -> None:
-        self.recorder.event(note.about, note.type, note.reason, note.message)
-
-
-async def _side_by_side(work: Sequence[Callable[[], Coroutine[Any, Any, bool]]]) -> list[bool]:
-    """Run all, a limited number at once; results in order. Failures of the code itself are raised."""
-    if len(work) == 1:
-        return [await work[0]()]
-    slots = asyncio.Semaphore(_PARALLEL)
-
-    async def one(item: Callable[[], Coroutine[Any, Any, bool]]) -> bool:
-        async with slots:
-            return await item()
-
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(one(item), name="replica") for item in work]
-    return [task.result() for task in tasks]
-
-
-def _namespace_ends(error: errors.ApiError) -> bool:
-    causes = (error.details or {}).get("causes") or ()
-    return any(c.get("reason") == "NamespaceTerminating" for c in causes)
+        creations = [w.obj for w in writes if isinstance(w, Create)]
+        deletions = [w.target for w in writes if isinstance(w, Delete)]
+        if creations and (refused := await self.pod_control.create(key, owner, creations)):
+            self.failures[key] = f"FailedCreate: {refused.message}"
+        if deletions and (refused := await self.pod_control.delete(key, owner, deletions)):
+            self.failures[key] = f"FailedDelete: {refused.message}"
