@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import shutil
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubette.agent import container_spec, sandbox
+from kubette.agent import container_spec, sandbox, volumes
 from kubette.agent.shared import Shared
 from kubette.runtime import kernel
 from kubette.runtime.interface import Container
@@ -25,7 +24,7 @@ def by_pod(containers: Sequence[Container]) -> dict[str, list[Container]]:
 
 
 async def remove(shared: Shared, uid: str, containers: Sequence[Container]) -> None:
-    """End one pod that is no more, with the grace that its labels tell of."""
+    """End one pod that is no more, with the grace in its containers' labels."""
     log.info("pod %s is not in the API any more: removing it", uid)
 
     def grace(c: Container) -> float:
@@ -69,7 +68,7 @@ async def sweep(shared: Shared, found: Found) -> None:
         for path in found.directories:
             for mounted in kernel.mounts_below(path):
                 kernel.unmount(mounted)
-            shutil.rmtree(path, ignore_errors=True)
+            volumes.remove_tree(path)
 
     await asyncio.to_thread(directories)
 

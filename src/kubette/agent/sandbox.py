@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import shutil
 from pathlib import Path
 
 from kubette.agent import eviction, files, volumes
@@ -152,7 +151,7 @@ class PodSandbox:
         shared.objects.forget(meta.uid(pod))
         if meta.name(pod):
             logs = shared.config.pod_logs_dir(meta.namespace(pod), meta.name(pod), meta.uid(pod))
-            await asyncio.to_thread(shutil.rmtree, logs, True)
+            await asyncio.to_thread(volumes.remove_tree, logs)
 
 
 async def _usage(state: PodState) -> eviction.PodUsage:

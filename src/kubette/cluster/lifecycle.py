@@ -9,7 +9,6 @@ import fcntl
 import http.client
 import os
 import select
-import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from typing import Any
 from kubette import clusterspec as specs
 from kubette.cluster import contexts, kubeconfig, processes, supervisor
 from kubette.clusterspec import ClusterError, ClusterSpec
+from kubette.runtime import beneath
 
 Progress = Callable[[str], None]
 _READY_SECONDS = 120.0
@@ -194,7 +194,8 @@ def _remove_nodes(spec: ClusterSpec, resized: ClusterSpec, leaving: Sequence[str
         sweep(f"kubette-{spec.name}/{node}", [spec.node_run(node), spec.node_data(node)])
         local.remove_member(spec.name, node)
         for directory in (spec.node_run(node), spec.node_data(node)):
-            shutil.rmtree(directory, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                beneath.remove_tree(directory)
         for file in spec.pki_dir.glob(f"node-{node}[.-]*"):
             file.unlink()
         supervisor.stop_mark(spec, node).unlink(missing_ok=True)
@@ -286,7 +287,8 @@ def _end(spec: ClusterSpec, *, stays: bool = False) -> None:
     processes.end(leftovers, 0.0)
     others = [other.subnet for other in specs.known(spec.data_root) if stays or other.name != spec.name]
     local.remove(spec.name, members, (spec.pod_cidr, spec.service_cidr), others)
-    shutil.rmtree(spec.run_dir, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        beneath.remove_tree(spec.run_dir)
     with contextlib.suppress(OSError):
         specs.RUN_ROOT.rmdir()
 
@@ -321,7 +323,7 @@ def down(name: str, data_root: Path, path: Path | None = None, progress: Progres
         marker = spec.data_dir / "cluster.json"
         for entry in spec.data_dir.iterdir() if spec.data_dir.exists() else ():
             if entry != marker:
-                shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+                beneath.remove_tree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
         marker.unlink(missing_ok=True)
         with contextlib.suppress(FileNotFoundError):
             spec.data_dir.rmdir()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 from pathlib import Path
 from typing import Any
 
@@ -125,3 +126,27 @@ def test_a_sub_path_needs_all_its_variables() -> None:
     container = {"name": "c", "volumeMounts": [{"name": "v", "mountPath": "/v", "subPathExpr": "$(B)/$(A)/$(C)"}]}
     with pytest.raises(ConfigError, match=r"^missing value for A, C$"):
         volume_mounts(container, {"v": VolumeAt(Path("/"))}, {"B": "b", "C": ""}, Path("/nonexistent"))
+
+
+def deep(top: Path, levels: int) -> None:
+    """Directories in one another, deeper than a path can name."""
+    fd = os.open(top, os.O_RDONLY | os.O_DIRECTORY)
+    for _ in range(levels):
+        os.mkdir("d" * 20, dir_fd=fd)
+        below = os.open("d" * 20, os.O_RDONLY | os.O_DIRECTORY, dir_fd=fd)
+        os.close(fd)
+        fd = below
+    os.close(fd)
+
+
+async def test_what_containers_left_is_deleted_however_deep_and_links_are_not_followed(
+    context: Context, tmp_path: Path
+) -> None:
+    path, outside = await made(context, emptyDir={}), tmp_path / "outside"
+    outside.mkdir()
+    (outside / "kept").touch()
+    (path / "link").symlink_to(outside)
+    deep(path, 1500)
+    await volumes.remove_all(context)
+    assert not context.data_dir.exists()
+    assert (outside / "kept").exists()

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
+import logging
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 from kubette.agent.volumes import claim, configmap, downwardapi, emptydir, hostpath, projected, secret
 from kubette.agent.volumes.base import Context, VolumeAt, VolumeError
-from kubette.runtime import kernel
+from kubette.runtime import beneath, kernel
 
-__all__ = ["Context", "VolumeError", "remove_all", "setup", "setup_all"]
+__all__ = ["Context", "VolumeError", "remove_all", "remove_tree", "setup", "setup_all"]
+
+log = logging.getLogger(__name__)
 
 Obj = dict[str, Any]
 
@@ -61,6 +64,15 @@ async def remove_all(context: Context) -> None:
         for directory in (context.data_dir, context.run_dir):
             for path in kernel.mounts_below(directory):
                 kernel.unmount(path)
-            shutil.rmtree(directory, ignore_errors=True)
+            remove_tree(directory)
 
     await asyncio.to_thread(work)
+
+
+def remove_tree(path: Path) -> None:
+    """Delete a directory that containers may have filled: however deep, and without following a link. What cannot be
+    deleted is logged; the next agent tries again. Blocks."""
+    try:
+        beneath.remove_tree(path)
+    except OSError as error:
+        log.warning("%s cannot be deleted: %s", path, error)
