@@ -146,16 +146,23 @@ def port_ref(port: int | str) -> Obj:
 async def world(directory: Path) -> AsyncIterator[World]:
     """With the class ``kubette``, which is the default one, and the controller's Service at 172.29.0.200."""
     api = FakeApi()
-    config = IngressConfig(
-        address="127.0.0.1", http_port=free_port(), https_port=free_port(), health_port=free_port(),
-        max_connections=200, directory=directory, drain_delay=0, drain_timeout=5,
-    )  # fmt: skip
     metadata = {"name": "kubette", "annotations": {"ingressclass.kubernetes.io/is-default-class": "true"}}
     await api.create(CLASSES, {"metadata": metadata, "spec": {"controller": "kubette/ingress"}})
     own = {"metadata": {"name": "kubette-ingress", "namespace": "kube-system"}, "spec": {"type": "LoadBalancer"}}
     made = await api.create(SERVICES, own)
     made["status"] = {"loadBalancer": {"ingress": [{"ip": "172.29.0.200", "ipMode": "VIP"}]}}
     await api.update(SERVICES, made, subresource="status")
+    async with world_of(api, directory) as it:
+        yield it
+
+
+@contextlib.asynccontextmanager
+async def world_of(api: FakeApi, directory: Path) -> AsyncIterator[World]:
+    """A controller for what the API holds already."""
+    config = IngressConfig(
+        address="127.0.0.1", http_port=free_port(), https_port=free_port(), health_port=free_port(),
+        max_connections=200, directory=directory, drain_delay=0, drain_timeout=5,
+    )  # fmt: skip
     it = World(api, config)
     controller = asyncio.create_task(run(api, config), name="ingress")
     try:

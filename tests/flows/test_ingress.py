@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import os
 import shutil
 import signal
+import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from kubette.api.kinds import resource
-
-from .ingress_world import INGRESSES, SERVICES, World, eventually, world
+from .ingress_world import INGRESSES, SECRETS, SERVICES, World, eventually, world, world_of
 
 pytestmark = pytest.mark.skipif(shutil.which("haproxy") is None, reason="haproxy is not installed: make setup")
 CROWD = ("a", "b", "c")
@@ -212,27 +212,98 @@ async def test_a_request_in_flight_outlives_its_endpoint_and_the_controller(tmp_
 
 
 async def test_health_and_tls(cluster: World, tmp_path: Path) -> None:
-    import base64
-    import ssl
-
-    from kubette.runtime.selfsigned import write_pair
-
     reader, writer = await asyncio.open_connection("127.0.0.1", cluster.config.health_port)
     writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
     assert b" 200 " in await reader.readline()
     writer.close()
-    write_pair(tmp_path / "crt", tmp_path / "key", "kubia.test")
-    data = {f"tls.{n}": base64.b64encode((tmp_path / n).read_bytes()).decode() for n in ("crt", "key")}
-    secret = {"metadata": {"name": "kubia", "namespace": "default"}, "type": "kubernetes.io/tls"}
-    await cluster.api.create(resource("secrets"), {**secret, "data": data})
-    torn = {**secret, "metadata": {"name": "torn", "namespace": "default"}}
-    await cluster.api.create(resource("secrets"), {**torn, "data": {**data, "tls.crt": data["tls.key"]}})
+    data = pair(tmp_path, "kubia.test")
+    await secret(cluster, "kubia", data, "kubernetes.io/tls")
+    await secret(cluster, "torn", {**data, "tls.crt": data["tls.key"]}, "kubernetes.io/tls")
     await cluster.service("kubia", "kubia")
     await cluster.ingress("kubia", ("kubia.test", "/", "kubia", 80), tls=[
         {"hosts": ["torn.test"], "secretName": "torn"}, {"hosts": ["kubia.test"], "secretName": "kubia"}])  # fmt: skip
     await cluster.until("kubia.test", "/", (200, "kubia"))
-    trusting = ssl.create_default_context()
-    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
-    assert await cluster.get("kubia.test", ssl=trusting, server_hostname="kubia.test") == (200, "kubia")
+    assert await cluster.get("kubia.test", ssl=trusting(), server_hostname="kubia.test") == (200, "kubia")
     with pytest.raises(ssl.SSLError):
-        await cluster.get("kubia.test", ssl=trusting, server_hostname="torn.test")
+        await cluster.get("kubia.test", ssl=trusting(), server_hostname="torn.test")
+
+
+def pair(directory: Path, name: str) -> dict[str, str]:
+    from kubette.runtime.selfsigned import write_pair
+
+    write_pair(directory / "crt", directory / "key", name)
+    return {f"tls.{n}": base64.b64encode((directory / n).read_bytes()).decode() for n in ("crt", "key")}
+
+
+def trusting() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+async def secret(cluster: World, name: str, data: dict[str, str], type_: str = "Opaque") -> None:
+    metadata = {"name": name, "namespace": "default"}
+    await cluster.api.create(SECRETS, {"metadata": metadata, "type": type_, "data": data})
+
+
+async def test_a_tls_secret_of_any_type_serves_and_a_broken_one_is_reported(cluster: World, tmp_path: Path) -> None:
+    data = pair(tmp_path, "kubia.test")
+    await secret(cluster, "opaque", data)
+    await secret(cluster, "keyless", {"tls.crt": data["tls.crt"], "other": ""})
+    await secret(cluster, "noise", {"tls.crt": "/w==", "tls.key": data["tls.key"]}, "example.com/pair")
+    await secret(cluster, "torn", {"tls.crt": data["tls.crt"], "tls.key": pair(tmp_path, "b.test")["tls.key"]})
+    await cluster.service("kubia", "kubia")
+    names = ("opaque", "keyless", "noise", "torn", "none")
+    await cluster.ingress("kubia", ("kubia.test", "/", "kubia", 80),
+                          tls=[{"hosts": [f"{n}.test"], "secretName": n} for n in names])  # fmt: skip
+    await cluster.until("kubia.test", "/", (200, "kubia"))
+    got = await cluster.get("kubia.test", ssl=trusting(), server_hostname="opaque.test")
+    assert got == (200, "kubia")
+    await cluster.api.until(lambda: len(cluster.events("kubia")) == 4)
+    reported = " ".join(cluster.events("kubia"))
+    assert "Warning InvalidCertificate: secret default/keyless: has no tls.key" in reported
+    assert "secret default/noise: tls.crt and tls.key are not PEM" in reported
+    assert "secret default/torn: certificate and key cannot be used" in reported
+    assert "secret default/none: does not exist" in reported
+
+
+async def test_thousands_of_hosts_and_long_paths_are_served_or_refused_alone(cluster: World, tmp_path: Path) -> None:
+    await cluster.service("kubia", "kubia")
+    await secret(cluster, "pair", pair(tmp_path, "many.test"))
+    hosts = [f"h{i}.many.test" for i in range(2100)]
+    await cluster.ingress("many", ("h2099.many.test", "/", "kubia", 80), tls=[{"hosts": hosts, "secretName": "pair"}])
+    await cluster.ingress("long", ("long.test", "/" + "x" * 17_000 + "victim.test/", "kubia", 80))
+    await cluster.ingress("good", ("good.test", "/", "kubia", 80))
+    await cluster.until("good.test", "/", (200, "kubia"))
+    got = await cluster.get("h2099.many.test", ssl=trusting(), server_hostname="h2099.many.test")
+    assert got == (200, "kubia")
+    assert (await cluster.get("victim.test"))[0] == 404
+    await cluster.api.until(lambda: cluster.events("long"))
+    assert "Warning InvalidPath" in cluster.events("long")[0]
+
+
+async def test_an_ingress_that_haproxy_refuses_stops_itself_only(
+    cluster: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when it comes with others, also at the next start; mended, it is served."""
+    monkeypatch.setattr("kubette.ingress.text._HOSTS_PER_LINE", 100_000)  # HAProxy refuses such a line
+    await cluster.service("kubia", "kubia")
+    await secret(cluster, "pair", pair(tmp_path, "many.test"))
+    for i in range(4):
+        await cluster.ingress(f"before-{i}", (f"before-{i}.test", "/", "kubia", 80))
+    for name in ("bad", "worse"):
+        tls = [{"hosts": [f"h{i}.{name}.test" for i in range(2100)], "secretName": "pair"}]
+        await cluster.ingress(name, (f"h0.{name}.test", "/", "kubia", 80), tls=tls)
+    await cluster.ingress("after", ("after.test", "/", "kubia", 80))
+    await cluster.until("after.test", "/", (200, "kubia"))
+    assert await cluster.get("before-0.test") == (200, "kubia")
+    assert (await cluster.get("h0.bad.test"))[0] == 404
+    for name in ("bad", "worse"):
+        await cluster.api.until(lambda name=name: cluster.events(name))
+        assert "Warning Rejected: not served, because HAProxy refuses its configuration" in cluster.events(name)[0]
+        assert str(tmp_path) not in cluster.events(name)[0]
+    assert not cluster.events("after")
+    async with world_of(cluster.api, tmp_path / "second") as second:
+        await second.until("before-3.test", "/", 200)
+    await cluster.api.patch(INGRESSES, "bad", {"spec": {"tls": None}}, "default")
+    await cluster.until("h0.bad.test", "/", (200, "kubia"))

@@ -1,10 +1,10 @@
 """Ingress: Ingresses, Services and EndpointSlices in, a running HAProxy out. Alone it runs against any cluster.
 
-    model    API objects → the fields needed             routing  Ingresses → routes and backends
-    slots    endpoints in server slots                    text     plan → HAProxy's files and commands
-    tls      is a certificate fit to use                  process  HAProxy as a child
-    state    what the watches have told                   report   statuses and events
-    service  informers, reloads, draining
+model    API objects → the fields needed             routing  Ingresses → routes and backends
+slots    endpoints in server slots                    text     plan → HAProxy's files and commands
+tls      whether a certificate fits its key           process  HAProxy as a child
+state    the watched objects, indexed                 report   statuses and events
+service  informers, reloads, draining                 isolation  which Ingresses HAProxy refuses
 """
 
 from __future__ import annotations

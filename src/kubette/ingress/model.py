@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kubette.api import meta
+from kubette.api.meta import Object
 
-Obj = dict[str, Any]
 Name = tuple[str, str]  # namespace, name
 
 CLASS_ANNOTATION = "kubernetes.io/ingress.class"  # what the API had before spec.ingressClassName
 DEFAULT_CLASS_ANNOTATION = "ingressclass.kubernetes.io/is-default-class"
 SERVICE_LABEL = "kubernetes.io/service-name"
-TLS_SECRET = "kubernetes.io/tls"
+TLS_KEYS = ("tls.crt", "tls.key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ class Certificate:
     pem: str
 
 
-def ingress(obj: Obj) -> Ingress:
+def ingress(obj: Object) -> Ingress:
     spec = obj.get("spec") or {}
     default = spec.get("defaultBackend")
     return Ingress(
@@ -129,20 +129,20 @@ def ingress(obj: Obj) -> Ingress:
     )
 
 
-def _tls(tls: Obj) -> Tls:
+def _tls(tls: Object) -> Tls:
     return Tls(tuple(h.lower() for h in tls.get("hosts") or ()), tls.get("secretName") or "")
 
 
-def _rule(rule: Obj) -> Rule:
+def _rule(rule: Object) -> Rule:
     paths = (rule.get("http") or {}).get("paths") or ()
     return Rule((rule.get("host") or "").lower(), tuple(_path(p) for p in paths))
 
 
-def _path(path: Obj) -> Path:
+def _path(path: Object) -> Path:
     return Path(path.get("pathType") == "Exact", path.get("path") or "/", _target(path.get("backend") or {}))
 
 
-def _target(backend: Obj) -> Target:
+def _target(backend: Object) -> Target:
     if service := backend.get("service"):
         port = service.get("port") or {}
         return Target(service.get("name") or "", port.get("name") or port.get("number") or 0)
@@ -150,12 +150,12 @@ def _target(backend: Obj) -> Target:
     return Target("", 0, f"{other.get('kind') or '?'} {other.get('name') or '?'}")
 
 
-def ingress_class(obj: Obj) -> IngressClass:
+def ingress_class(obj: Object) -> IngressClass:
     default = meta.annotations(obj).get(DEFAULT_CLASS_ANNOTATION) == "true"
     return IngressClass(meta.name(obj), (obj.get("spec") or {}).get("controller") or "", default)
 
 
-def service(obj: Obj) -> Service:
+def service(obj: Object) -> Service:
     spec = obj.get("spec") or {}
     return Service(
         external=spec.get("type") == "ExternalName",
@@ -168,7 +168,7 @@ def service(obj: Obj) -> Service:
     )
 
 
-def endpoint_slice(obj: Obj) -> Slice | None:
+def endpoint_slice(obj: Object) -> Slice | None:
     """None for a slice of no Service, and for addresses that are no IPs."""
     owner = meta.labels(obj).get(SERVICE_LABEL)
     if not owner or obj.get("addressType") == "FQDN":
@@ -181,18 +181,20 @@ def endpoint_slice(obj: Obj) -> Slice | None:
     return Slice((meta.namespace(obj), owner), ports, tuple(_endpoint(e) for e in obj.get("endpoints") or ()))
 
 
-def _endpoint(endpoint: Obj) -> SliceEndpoint:
+def _endpoint(endpoint: Object) -> SliceEndpoint:
     conditions = endpoint.get("conditions") or {}
     ready = conditions.get("ready") is not False  # unknown counts as ready
     serving = conditions.get("serving")
     return SliceEndpoint(endpoint["addresses"][0], ready, ready if serving is None else bool(serving))
 
 
-def certificate(obj: Obj) -> Certificate | None:
-    """None where the Secret holds no readable pair; whether the pair fits is for ``tls`` to say."""
+def certificate(obj: Object) -> Certificate | str:
+    """The pair in a Secret of any type, or why there is none; ``tls`` checks whether certificate and key fit."""
     data = obj.get("data") or {}
+    if missing := [k for k in TLS_KEYS if not data.get(k)]:
+        return f"has no {' and no '.join(missing)}"
     try:
-        parts = [base64.b64decode(data.get(k) or "").decode() for k in ("tls.crt", "tls.key")]
+        parts = [base64.b64decode(data[k]).decode().strip() for k in TLS_KEYS]
     except (binascii.Error, ValueError):
-        return None
-    return Certificate("\n".join(p.strip() for p in parts) + "\n") if all(parts) else None
+        return f"{' and '.join(TLS_KEYS)} are not PEM"
+    return Certificate("\n".join(parts) + "\n")

@@ -1,5 +1,5 @@
-"""HAProxy as a child: started, given new files without dropping a request, told changes, drained. The one place
-that touches processes, sockets and files.
+"""HAProxy as a child: start, reload without dropping a request, change at run time, drain. The one place that touches
+processes, sockets and files.
 
 It runs as master and worker. A reload starts a new worker that inherits the listening sockets; the old one ends
 its requests and goes. Each generation of files has a directory of its own and its worker a command socket of its
@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import re
 import shutil
 import signal
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,17 +22,22 @@ from kubette.ingress import text
 
 log = logging.getLogger(__name__)
 
+_ALERT = re.compile(r"^\[ALERT\]\s*(\(\d+\))?\s*:\s*|/\S*/(?=[\w.]+)")  # the prefix, and our directories
 _LOAD_SECONDS = 20.0  # for a worker to come up
 _ANSWER_SECONDS = 10.0
 _BATCH = 8000  # bytes of commands at once; HAProxy's buffer is 16 KiB
 
 
 class HaproxyFailure(Exception):
-    """HAProxy refused a configuration or a command, or has gone; the message says what it said."""
+    """HAProxy refused a command, or has ended; the message has its answer."""
+
+
+class ConfigurationRefused(HaproxyFailure):
+    """HAProxy refused a configuration; the message has its first alerts."""
 
 
 class Haproxy:
-    """One master and its workers, below ``directory``. ``start``, then ``reload`` and ``tell`` one at a time."""
+    """One master and its workers, below ``directory``. ``load`` and ``send`` are called one at a time."""
 
     def __init__(self, directory: Path, binary: str = "haproxy") -> None:
         self.directory = directory
@@ -50,7 +56,8 @@ class Haproxy:
     async def load(self, files: Callable[[Path, Path], dict[str, str]]) -> None:
         """Start with, or change over to, what ``files(directory, worker socket)`` gives.
 
-        HaproxyFailure leaves what ran before running."""
+        HaproxyFailure leaves what ran before running; ConfigurationRefused when HAProxy does not accept the files.
+        """
         number = self.generation + 1
         at = self.directory / f"generation-{number}"
         _write(at, files(at, self._socket(number)))
@@ -69,12 +76,24 @@ class Haproxy:
             self._signal(signal.SIGUSR2)
         old, self.generation = self.generation, number
         await self._answering(self._socket(number), "show version")
-        await self._answering(self._master, "show proc")  # it is deaf while it starts the new worker
+        await self._answering(self._master, "show proc")  # it does not answer while it starts the new worker
         if old:
             shutil.rmtree(self.directory / f"generation-{old}", ignore_errors=True)
             self._socket(old).unlink(missing_ok=True)
 
-    async def tell(self, commands: Sequence[str]) -> None:
+    async def refusal(self, files: Callable[[Path, Path], dict[str, str]]) -> str | None:
+        """Why HAProxy would not accept these files; None when it would."""
+        at = self.directory / "check"
+        _write(at, files(at, self.directory / "check.sock"))
+        try:
+            await self._check(at / text.CONFIG)
+        except ConfigurationRefused as error:
+            return str(error)
+        finally:
+            shutil.rmtree(at, ignore_errors=True)
+        return None
+
+    async def send(self, commands: Sequence[str]) -> None:
         """Runtime commands to the present worker. HaproxyFailure names the first that it refused."""
         for batch in _batches(commands):
             answer = await _ask(self.worker_socket, ";".join(batch))
@@ -88,8 +107,8 @@ class Haproxy:
         rows = (line.split() for line in old.partition("# programs")[0].splitlines())
         return [int(row[0]) for row in rows if len(row) > 1 and row[0].isdigit() and row[1] == "worker"]
 
-    async def tell_old(self, pids: Iterable[int], commands: Sequence[str]) -> None:
-        """As far as they know the servers; one that does not, or has gone, is no failure."""
+    async def send_to_old(self, pids: Iterable[int], commands: Sequence[str]) -> None:
+        """Runtime commands to old workers. A worker that has ended or lacks the servers is not a failure."""
         for pid in pids:
             for batch in _batches(commands):
                 with contextlib.suppress(HaproxyFailure):
@@ -128,18 +147,24 @@ class Haproxy:
             )  # fmt: skip
         except OSError as error:
             raise HaproxyFailure(f"{self.binary} cannot be run: {error.strerror}") from error
-        _, said = await checker.communicate()
+        try:
+            async with asyncio.timeout(_LOAD_SECONDS):
+                _, said = await checker.communicate()
+        except BaseException as error:
+            checker.kill()
+            await checker.wait()
+            if not isinstance(error, TimeoutError):
+                raise
+            raise ConfigurationRefused(f"the check takes longer than {_LOAD_SECONDS:.0f} s") from None
         if checker.returncode:
             alerts = [line for line in said.decode(errors="replace").splitlines() if "ALERT" in line]
-            raise HaproxyFailure(f"the configuration is refused: {' '.join(alerts[:3])}")
+            raise ConfigurationRefused("; ".join(_ALERT.sub("", line) for line in alerts[:3])[:1000])
 
     async def _spawn(self) -> asyncio.subprocess.Process:
         command = [self.binary, "-W", "-S", str(self._master), "-f", str(self.directory / "current" / text.CONFIG)]
-        if setpriv := shutil.which("setpriv"):  # it must not outlive us, even if we are killed
+        if setpriv := shutil.which("setpriv"):  # HAProxy ends with this process, even when that is killed
             command = [setpriv, "--pdeathsig", "TERM", "--", *command]
-        return await asyncio.create_subprocess_exec(
-            *command, stdin=asyncio.subprocess.DEVNULL, start_new_session=True
-        )
+        return await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL, start_new_session=True)
 
     def _signal(self, number: int) -> None:
         assert self._process is not None
@@ -162,7 +187,7 @@ class Haproxy:
 
 
 def _write(directory: Path, files: Mapping[str, str]) -> None:
-    """Keys are among them: nobody else may read the directory."""
+    """The files hold private keys: only this user may read the directory."""
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(mode=0o700)
     for name, contents in files.items():

@@ -1,6 +1,6 @@
-"""What an Ingress's owner sees: the address in its status, and a Warning event for what cannot be had.
+"""What an Ingress's owner sees: the address in its status, and a Warning event for what cannot be served.
 
-A problem is told once, when it has lasted a second: manifests applied together arrive one after another.
+A problem is reported once, when it has lasted a second: manifests applied together arrive one after another.
 """
 
 from __future__ import annotations
@@ -12,20 +12,21 @@ from collections.abc import Iterable
 
 from kubette.api import errors
 from kubette.api.kinds import resource
+from kubette.api.meta import Object
 from kubette.client.events import Recorder
 from kubette.client.interface import Api
-from kubette.ingress.model import Ingress, Name, Obj
+from kubette.ingress.model import Ingress, Name
 from kubette.ingress.routing import Problem
 from kubette.ingress.state import State
 
 log = logging.getLogger(__name__)
 
-_LASTING = 1.0  # seconds until a problem is told
+_LASTING = 1.0  # seconds until a problem is reported
 _RETRY = 1.0
 
 
-def due(ingresses: Iterable[Ingress], addresses: list[Obj] | None) -> list[Name]:
-    """Whose status differs from ``addresses``; nobody's when they are unknown."""
+def due(ingresses: Iterable[Ingress], addresses: list[Object] | None) -> list[Name]:
+    """The Ingresses whose status differs from ``addresses``; none when these are unknown."""
     if addresses is None:
         return []
     return [i.name for i in ingresses if [dict(row) for row in i.status] != addresses]
@@ -41,15 +42,15 @@ class Reporter:
         self._problems: dict[Problem, asyncio.TimerHandle] = {}
 
     def problems(self, present: Iterable[Problem]) -> None:
-        """All there are now; those not among them are over."""
+        """Replace all problems: report the new ones, forget the others."""
         now = set(present)
         for over in self._problems.keys() - now:
             self._problems.pop(over).cancel()
         later = asyncio.get_running_loop().call_later
         for new in sorted(now - self._problems.keys(), key=lambda p: (p.ingress, p.message)):
-            self._problems[new] = later(_LASTING, self._tell, new)
+            self._problems[new] = later(_LASTING, self._report, new)
 
-    def _tell(self, problem: Problem) -> None:
+    def _report(self, problem: Problem) -> None:
         log.warning("ingress %s: %s", "/".join(problem.ingress), problem.message)
         if reference := self._state.reference(problem.ingress):
             self._recorder.event(reference, "Warning", problem.reason, problem.message)

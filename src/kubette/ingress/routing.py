@@ -3,7 +3,7 @@
 An exact host is preferred to a wildcard, that to a rule without host; then Exact to Prefix, then the longest
 path. A request whose host is known but whose path is not may still match a less specific host's rules, since
 every rule that matches it applies. Where two Ingresses claim the same, the older has it. A bad backend
-answers 503 on its own paths and is reported; nothing else is touched.
+answers 503 on its own paths and is reported; nothing else changes.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from kubette.ingress.model import Certificate, Ingress, IngressClass, Name, Serv
 
 UNAVAILABLE = "unavailable"  # the backend of routes whose Service or port does not exist
 _WORD = re.compile(r"[!-~]+")  # a URL on the wire; other characters come percent-encoded
+_HOST = re.compile(r"(\*\.)?[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+_LONGEST_PATH = 4096  # well below HAProxy's buffer, which cuts longer lines of a map in two
 _PROTOCOLS = {"https": "https", "kubernetes.io/h2c": "h2c", "grpc": "h2c"}
 
 
@@ -51,7 +53,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What an Ingress asks for and cannot have; told as a Warning event."""
+    """A part of an Ingress that cannot be served; it becomes a Warning event."""
 
     ingress: Name
     reason: str
@@ -104,7 +106,7 @@ def served(ingress: Ingress, classes: Iterable[IngressClass], controller: str) -
 def plan(
     ingresses: Iterable[Ingress],
     services: Mapping[Name, Service],
-    certificates: Mapping[Name, Certificate | str | None],
+    certificates: Mapping[Name, Certificate | str],
 ) -> tuple[Plan, tuple[Problem, ...]]:
     """``ingresses``: those that are served. A certificate that is text says why there is none."""
     draft = _Draft(services)
@@ -112,8 +114,8 @@ def plan(
     for ingress in oldest_first:
         for rule in ingress.rules:
             for path in rule.paths:
-                if not _WORD.fullmatch(rule.host + path.path):
-                    draft.refuse(ingress, "InvalidPath", f"no request can have the path {path.path!r}")
+                if why := _unroutable(rule.host, path.path):
+                    draft.refuse(ingress, *why)
                     continue
                 table = draft.exact if path.exact else draft.prefix
                 key = rule.host + (path.path if path.exact else path.path.rstrip("/") + "/")
@@ -130,9 +132,20 @@ def plan(
     )
 
 
+def _unroutable(host: str, path: str) -> tuple[str, str] | None:
+    """(reason, message) for a host or path that HAProxy's maps cannot hold, or that no request can have."""
+    if host and not _HOST.fullmatch(host):
+        return "InvalidHost", f"{host!r} is not a host name"
+    if len(path) > _LONGEST_PATH:
+        return "InvalidPath", f"the path {path[:40]!r}… is longer than {_LONGEST_PATH} characters"
+    if not _WORD.fullmatch(path):
+        return "InvalidPath", f"no request can have the path {path!r}"
+    return None
+
+
 def _default(draft: _Draft, ingress: Ingress, backend: str) -> None:
     """For the hosts of its own rules; for any other, of the oldest Ingress that has one."""
-    for host in {r.host for r in ingress.rules} - {""}:
+    for host in {r.host for r in ingress.rules if _HOST.fullmatch(r.host)}:
         draft.defaults.setdefault(host, backend)
     if draft.default is None:
         draft.default = backend
@@ -146,11 +159,12 @@ def _port(service: Service, wanted: int | str) -> ServicePort | None:
 
 
 def _certificates(
-    draft: _Draft, ingresses: Iterable[Ingress], certificates: Mapping[Name, Certificate | str | None]
+    draft: _Draft, ingresses: Iterable[Ingress], certificates: Mapping[Name, Certificate | str]
 ) -> tuple[Sni, ...]:
-    """The oldest claim of a host counts. Those for every name come first: the first is the default."""
+    """One Sni for each pair, those for every name first. Of two claims of a host, the older counts."""
     claimed: set[str] = set()
-    everywhere, named = [], []
+    everywhere: list[Sni] = []
+    named: dict[str, list[str]] = {}  # pair → its hosts
     for ingress in ingresses:
         for tls in ingress.tls:
             if not tls.secret:
@@ -158,11 +172,10 @@ def _certificates(
             key = (ingress.name[0], tls.secret)
             found = certificates.get(key)
             if not isinstance(found, Certificate):
-                why = found or "does not exist, or is not of type kubernetes.io/tls with tls.crt and tls.key"
-                draft.refuse(ingress, "InvalidCertificate", f"secret {'/'.join(key)}: {why}")
+                draft.refuse(ingress, "InvalidCertificate", f"secret {'/'.join(key)}: {found or 'does not exist'}")
             elif not tls.hosts:
                 everywhere.append(Sni((), found.pem))
-            elif hosts := tuple(h for h in dict.fromkeys(tls.hosts) if h not in claimed):
+            elif hosts := [h for h in dict.fromkeys(tls.hosts) if h not in claimed and _HOST.fullmatch(h)]:
                 claimed.update(hosts)
-                named.append(Sni(hosts, found.pem))
-    return (*dict.fromkeys(everywhere), *named)
+                named.setdefault(found.pem, []).extend(hosts)
+    return (*dict.fromkeys(everywhere), *(Sni(tuple(hosts), pem) for pem, hosts in named.items()))

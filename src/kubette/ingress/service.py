@@ -15,7 +15,7 @@ import shutil
 import socket
 import tempfile
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +25,21 @@ from kubette.client.informer import Informer
 from kubette.client.interface import Api
 from kubette.ingress import model, slots, text
 from kubette.ingress.config import IngressConfig
-from kubette.ingress.process import Haproxy, HaproxyFailure
+from kubette.ingress.isolation import culprits
+from kubette.ingress.model import Name
+from kubette.ingress.process import ConfigurationRefused, Haproxy, HaproxyFailure
 from kubette.ingress.report import Reporter
-from kubette.ingress.routing import Plan
+from kubette.ingress.routing import Plan, Problem
 from kubette.ingress.slots import Slots
-from kubette.ingress.state import State, checked_certificate
+from kubette.ingress.state import Inputs, State, checked_certificate
 from kubette.ingress.text import Settings
 
 log = logging.getLogger(__name__)
 
 _DISTANCE, _MANY_OLD, _LONG_DISTANCE = 0.2, 4, 5.0  # seconds, workers, seconds
 _RETRY = 5.0  # after a refused configuration
+_CHECKS = 40  # of configurations, to find the Ingresses that HAProxy refuses
+_SECRETS = "type!=helm.sh/release.v1"  # those of Helm are large, many, and never pairs
 _ENDS, _ENDS_SECONDS = 3, 60.0  # so many ends of HAProxy in so short a time are too many
 
 
@@ -50,6 +54,9 @@ class Controller:
         self.plan = Plan()
         self.slots: dict[str, Slots] = {}
         self.wanted = Plan()
+        self._inputs: set[Inputs] = set()  # of ``wanted``
+        self._accepted: set[Inputs] = set()  # of ``plan``
+        self._rejected: dict[Name, tuple[Inputs, str]] = {}  # Ingresses that it refuses, and why
         self._not_before = 0.0
         self._stale = False  # HAProxy's servers are not what ``slots`` says
         self._loaded = asyncio.Event()
@@ -57,7 +64,7 @@ class Controller:
     async def start(self) -> None:
         """HaproxyFailure when the first configuration is refused, or its ports cannot be had."""
         self._replan()
-        await self._load()
+        await self._load_acceptable()
 
     async def run(self) -> None:
         """After ``start``, until cancelled."""
@@ -74,7 +81,7 @@ class Controller:
                 await self._reload()
 
     async def revive(self) -> None:
-        """Have HAProxy started again when it ends. HaproxyFailure when it ends again and again."""
+        """Start HAProxy again when it ends. HaproxyFailure when it ends repeatedly."""
         ends: deque[float] = deque(maxlen=_ENDS)
         while True:
             code = await self.haproxy.wait()
@@ -89,17 +96,56 @@ class Controller:
 
     @property
     def _due(self) -> bool:
-        """A reload is."""
+        """Whether a reload is due."""
         return self._stale or self.wanted != self.plan
 
     def _replan(self) -> None:
-        self.wanted, problems = self.state.plan()
-        self.reporter.problems(problems)
+        """``wanted`` is the plan without the Ingresses that HAProxy refuses, as long as these are unchanged."""
+        present = {i.name: self.state.inputs(i) for i in self.state.served()}
+        self._rejected = {n: row for n, row in self._rejected.items() if present.get(n) == row[0]}
+        self._inputs = {row for name, row in present.items() if name not in self._rejected}
+        self.wanted, problems = self.state.plan(self._rejected)
+        rejected = [
+            Problem(name, "Rejected", f"not served, because HAProxy refuses its configuration: {why}")
+            for name, (_, why) in self._rejected.items()
+        ]
+        self.reporter.problems((*problems, *rejected))
+
+    async def _load_acceptable(self) -> None:
+        """Load; when HAProxy refuses the configuration, load it without the Ingresses to blame."""
+        try:
+            await self._load()
+        except ConfigurationRefused as error:
+            if not await self._isolate():
+                raise
+            log.error("%s; going on without %s", error, ", ".join("/".join(n) for n in self._rejected))
+            await self._load()
+
+    async def _isolate(self) -> bool:
+        """Find Ingresses that HAProxy refuses, the changed ones first. Whether there are any."""
+        served = sorted(self.state.served(), key=lambda i: (i.created, i.name))
+        items = [self.state.inputs(i) for i in served if i.name not in self._rejected]
+        unchanged = [i for i in items if i in self._accepted]
+        items = unchanged + [i for i in items if i not in self._accepted]
+
+        async def refusal(some: Sequence[Inputs]) -> str | None:
+            plan = self.state.subplan(i.ingress for i in some)
+            placed = {name: slots.fresh(self.state.endpoints(b)) for name, b in plan.backends.items()}
+            return await self.haproxy.refusal(
+                lambda directory, worker: text.files(plan, placed, settings(self.config, worker), directory)
+            )
+
+        found = False
+        async for item, why in culprits(items, len(unchanged), refusal, checks=_CHECKS):
+            self._rejected[item.ingress.name] = item, why
+            found = True
+        self._replan()
+        return found
 
     async def _reload(self) -> None:
         loop = asyncio.get_running_loop()
         try:
-            await self._load()
+            await self._load_acceptable()
             old = len(await self.haproxy.old_workers())
             self._not_before = loop.time() + (_DISTANCE if old < _MANY_OLD else _LONG_DISTANCE)
         except HaproxyFailure as error:
@@ -107,7 +153,7 @@ class Controller:
             self._not_before = loop.time() + _RETRY
 
     async def _load(self) -> None:
-        wanted = self.wanted
+        wanted, inputs = self.wanted, self._inputs
         placed = {}
         for name, backend in wanted.backends.items():
             endpoints = self.state.endpoints(backend)
@@ -119,12 +165,12 @@ class Controller:
             return text.files(wanted, placed, settings(self.config, worker), directory)
 
         await self.haproxy.load(files)
-        self.plan, self.slots, self._stale = wanted, placed, False
+        self.plan, self.slots, self._stale, self._accepted = wanted, placed, False, inputs
         self._loaded.set()
         log.info("HAProxy has configuration %d: %d backends", self.haproxy.generation, len(placed))
 
     async def _move(self) -> None:
-        """Endpoints of the running backends, without a reload; a reload if HAProxy will not have it."""
+        """Change endpoints of the running backends without a reload; reload when HAProxy refuses the commands."""
         moved, self.state.moved = self.state.moved, set()
         commands = []
         for name, backend in self.plan.backends.items() if moved else ():
@@ -134,9 +180,9 @@ class Controller:
         if not commands:
             return
         try:
-            await self.haproxy.tell(commands)
+            await self.haproxy.send(commands)
             if old := await self.haproxy.old_workers():
-                await self.haproxy.tell_old(old, commands)
+                await self.haproxy.send_to_old(old, commands)
         except HaproxyFailure as error:
             log.warning("%s; reloading", error)
             self._stale = True
@@ -177,15 +223,13 @@ async def _directory(config: IngressConfig) -> AsyncIterator[Path]:
 
 
 async def run(api: Api, config: IngressConfig) -> None:
-    """Serve until cancelled, then drain. HAProxy starts when all is known, so no route is missing at first."""
+    """Serve until cancelled, then drain. HAProxy starts after the first lists, so that no route is missing at first."""
     state = State(config)
     ingresses = Informer(api, resource("ingresses.networking.k8s.io"), transform=model.ingress)
     classes = Informer(api, resource("ingressclasses.networking.k8s.io"), transform=model.ingress_class)
     services = Informer(api, resource("services"), transform=model.service)
     slices = Informer(api, resource("endpointslices.discovery.k8s.io"), transform=model.endpoint_slice)
-    secrets = Informer(
-        api, resource("secrets"), field_selector=f"type={model.TLS_SECRET}", transform=checked_certificate
-    )
+    secrets = Informer(api, resource("secrets"), field_selector=_SECRETS, transform=checked_certificate)
     ingresses.subscribe(state.on_ingress)
     classes.subscribe(state.on_class)
     services.subscribe(state.on_service)

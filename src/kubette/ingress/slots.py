@@ -66,6 +66,6 @@ def move(slots: Slots, wanted: Iterable[Endpoint]) -> tuple[Slots, list[Change]]
     for endpoint in sorted(missing):
         new = not free
         slot = len(out) if new else free.pop(0)
-        out[slot:slot + 1] = [endpoint]
+        out[slot : slot + 1] = [endpoint]
         come.append(Change(slot, endpoint, new))
     return tuple(out), come + gone

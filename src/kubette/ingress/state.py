@@ -1,28 +1,38 @@
-"""What the watches have told, indexed by what is asked, and what has changed since it was last looked at."""
+"""The watched objects, indexed for planning, and what has changed since the last plan."""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from kubette.api.meta import Object
 from kubette.ingress import routing, slots, tls
 from kubette.ingress.config import IngressConfig
-from kubette.ingress.model import Certificate, Ingress, IngressClass, Name, Obj, Service, Slice, certificate
+from kubette.ingress.model import Certificate, Ingress, IngressClass, Name, Service, Slice, certificate
 from kubette.ingress.routing import Backend, Plan, Problem
 
 T = TypeVar("T")
 
 
-def checked_certificate(obj: Obj) -> Certificate | str | None:
+def checked_certificate(obj: Object) -> Certificate | str:
     """An informer's transform: the pair, or why it cannot be used."""
     found = certificate(obj)
-    return tls.check(found) if found else None
+    return found if isinstance(found, str) else tls.check(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """An Ingress without its status, and what its Secrets hold, in the order of ``spec.tls``."""
+
+    ingress: Ingress
+    certificates: tuple[Certificate | str | None, ...]
 
 
 class State:
-    """Subscribe its ``on_`` methods to informers. ``changed`` is set by what matters only: ``structure`` says
-    that routes may be others, ``moved`` names Services whose endpoints are."""
+    """Subscribe its ``on_`` methods to informers. ``changed`` is set by relevant changes only: ``structure`` says
+    that the routes may have changed, ``moved`` names Services whose endpoints have."""
 
     def __init__(self, config: IngressConfig) -> None:
         self.config = config
@@ -34,7 +44,7 @@ class State:
         self._classes: dict[Name, IngressClass] = {}
         self._services: dict[Name, Service] = {}
         self._slices: dict[Name, dict[Name, Slice]] = {}
-        self._certificates: dict[Name, Certificate | str | None] = {}
+        self._certificates: dict[Name, Certificate | str] = {}
         self._used: set[Name] = set()  # Services that a served Ingress names
         self._secrets: set[Name] = set()
 
@@ -81,25 +91,35 @@ class State:
         classes = list(self._classes.values())
         return [i for i in self._ingresses.values() if routing.served(i, classes, self.config.controller)]
 
-    def plan(self) -> tuple[Plan, tuple[Problem, ...]]:
-        """Routes as they should be now; ``structure`` is taken back."""
+    def inputs(self, ingress: Ingress) -> Inputs:
+        """All that HAProxy's configuration has from one tenant's Ingress."""
+        pairs = tuple(self._certificates.get((ingress.name[0], t.secret)) for t in ingress.tls)
+        return Inputs(replace(ingress, status=()), pairs)
+
+    def subplan(self, ingresses: Iterable[Ingress]) -> Plan:
+        """The plan for these Ingresses only."""
+        return routing.plan(ingresses, self._services, self._certificates)[0]
+
+    def plan(self, without: Collection[Name] = ()) -> tuple[Plan, tuple[Problem, ...]]:
+        """Routes as they should be now, ``without`` some Ingresses. Clears ``structure``."""
         self.structure = False
         ingresses = self.served()
         targets = [(i.name[0], p.target.service) for i in ingresses for r in i.rules for p in r.paths]
         targets += [(i.name[0], i.default.service) for i in ingresses if i.default]
         self._used = set(targets)
         self._secrets = {(i.name[0], t.secret) for i in ingresses for t in i.tls}
-        return routing.plan(ingresses, self._services, self._certificates)
+        kept = [i for i in ingresses if i.name not in without]
+        return routing.plan(kept, self._services, self._certificates)
 
     def endpoints(self, backend: Backend) -> tuple[slots.Endpoint, ...]:
         return slots.endpoints(self._slices.get(backend.service, {}).values(), backend.port)
 
-    def reference(self, name: Name) -> Obj | None:
+    def reference(self, name: Name) -> Object | None:
         """An ObjectReference to the Ingress, while there is one."""
         found = self._ingresses.get(name)
         return dict(found.reference) if found else None
 
-    def addresses(self) -> list[Obj] | None:
+    def addresses(self) -> list[Object] | None:
         """What every served Ingress's status should say; None where there is no Service to take it from."""
         service = self._services.get(self.config.publish_service)
         if service is None:

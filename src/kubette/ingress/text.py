@@ -14,6 +14,7 @@ from kubette.ingress.routing import UNAVAILABLE, Backend, Plan
 from kubette.ingress.slots import Change, Slots
 
 CONFIG = "haproxy.cfg"
+_HOSTS_PER_LINE = 100  # of a crt-list, whose lines are at most 64 KiB and 2,048 words
 _NOWHERE = "127.0.0.1:1"  # of a free slot, which is in maintenance
 _SERVER = {"http": "", "https": " ssl verify none", "h2c": " proto h2"}
 _POOL = " pool-max-conn 64"  # idle connections kept to one endpoint
@@ -43,7 +44,9 @@ def files(plan: Plan, slots: Mapping[str, Slots], settings: Settings, directory:
     }
     for i, sni in enumerate(plan.certificates):
         out[f"{i}.pem"] = sni.pem
-        out["certificates"] += " ".join((str(directory / f"{i}.pem"), *sni.hosts)) + "\n"
+        for at in range(0, len(sni.hosts), _HOSTS_PER_LINE) or (0,):
+            hosts = sni.hosts[at : at + _HOSTS_PER_LINE]
+            out["certificates"] += " ".join((str(directory / f"{i}.pem"), *hosts)) + "\n"
     return out
 
 
@@ -104,7 +107,7 @@ frontend ingress
         )
     yield f"""\
   use_backend %[var(txn.to)] if {{ var(txn.to) -m found }}
-  default_backend {plan.default or 'unrouted'}
+  default_backend {plan.default or "unrouted"}
 backend unrouted
   http-request return status 404 content-type text/plain string "no Ingress has a rule for this host and path\\n"
 backend {UNAVAILABLE}
@@ -134,7 +137,7 @@ def _bracketed(address: str) -> str:
 
 
 def commands(name: str, backend: Backend, changes: Iterable[Change]) -> list[str]:
-    """What to tell a running worker, in order."""
+    """The commands for a running worker, in order."""
     out = []
     for change in changes:
         server, endpoint = f"{name}/s{change.slot}", change.endpoint
@@ -153,5 +156,3 @@ def refusals(answer: str) -> list[str]:
     """The lines of a worker's answer that say that a command failed."""
     fine = ("IP changed", "port changed", "no need to change", "New server registered.")
     return [line for line in answer.splitlines() if line.strip() and not line.strip().startswith(fine)]
-
-

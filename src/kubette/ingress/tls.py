@@ -1,4 +1,4 @@
-"""Does a certificate fit its key? Asked before HAProxy is given it: one bad pair would have it refuse them all."""
+"""Whether a certificate fits its key, checked before HAProxy gets the pair: HAProxy refuses all pairs for a bad one."""
 
 from __future__ import annotations
 
