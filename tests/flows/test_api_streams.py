@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 
 from kubette.apiserver.pki import ensure_pki
-from kubette.testing.apiserver import Api, client_tls, serving
+from kubette.testing.apiserver import Api, Object, client_tls, serving
 
 NS = "/api/v1/namespaces/default"
 POD = {
@@ -66,7 +66,7 @@ async def cluster(tmp_path: Path) -> AsyncIterator[tuple[Api, Agent]]:
     agent = Agent()
     listener = await asyncio.start_server(agent.serve, "127.0.0.1", 0, ssl=tls)
     agent.port = listener.sockets[0].getsockname()[1]
-    async with serving(tmp_path, agent.port) as api:
+    async with serving(tmp_path, agent.port, lambda address: address.startswith("127.")) as api:
         node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-1"}}
         await api.ok("POST", "/api/v1/nodes", node)
         node["status"] = {"addresses": [{"type": "InternalIP", "address": "127.0.0.1"}]}
@@ -210,3 +210,95 @@ async def test_proxy_to_a_pod(cluster: tuple[Api, Agent]) -> None:
     listener.close()
     status, error = await api.call("GET", f"{NS}/pods/p:1/proxy/")
     assert status == 503 and error["message"].startswith("error trying to reach service: ")
+
+
+async def test_a_service_leads_to_its_pods_only(cluster: tuple[Api, Agent]) -> None:
+    api, _ = cluster
+    service = {"metadata": {"name": "s"}, "spec": {"ports": [{"name": "web", "port": 80}]}}
+    await api.ok("POST", f"{NS}/services", service)
+    pod = await api.ok("GET", f"{NS}/pods/p")
+    pod["status"] = {"podIP": "10.0.0.1", "podIPs": [{"ip": "10.0.0.1"}, {"ip": "fd00::1"}]}
+    await api.ok("PUT", f"{NS}/pods/p/status", pod)
+    of_pod = {"kind": "Pod", "namespace": "default", "name": "p"}
+    endpoints = {"metadata": {"name": "s"}}
+    await api.ok("POST", f"{NS}/endpoints", endpoints)
+
+    async def answer(address: str, target: Object | None) -> tuple[int, str]:
+        given = {"ip": address, "targetRef": target} if target else {"ip": address}
+        subsets = [{"addresses": [given], "ports": [{"name": "web", "port": 80}]}]
+        await api.ok("PUT", f"{NS}/endpoints/s", {**endpoints, "subsets": subsets})
+        status, error = await api.call("GET", f"{NS}/services/s/proxy/a")
+        return status, error["message"]
+
+    for address, target in (
+        ("10.0.0.1", None), ("10.0.0.2", of_pod), ("10.0.0.1", {**of_pod, "name": "q"}),
+        ("10.0.0.1", {**of_pod, "namespace": "other"}),
+    ):  # fmt: skip
+        assert await answer(address, target) == (503, 'no endpoints available for service "s"')
+    # Of the pod, but this server's rule dials loopback only.
+    for address in ("10.0.0.1", "fd00::1"):
+        assert await answer(address, of_pod) == (400, "address not allowed")
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "99999999999", "²", "nothing"])
+async def test_a_port_that_is_none(cluster: tuple[Api, Agent], port: str) -> None:
+    api, _ = cluster
+    pod = await api.ok("GET", f"{NS}/pods/p")
+    pod["status"] = {"podIP": "127.0.0.1"}
+    await api.ok("PUT", f"{NS}/pods/p/status", pod)
+    for path in (f"{NS}/pods/p:{port}", f"/api/v1/nodes/node-1:{port}"):
+        status, error = await api.call("GET", f"{path}/proxy/")
+        assert status == 503 and "invalid port" in error["message"]
+
+
+async def test_only_the_agent_sees_the_servers_certificate(cluster: tuple[Api, Agent]) -> None:
+    """A node's other ports are anybody's: behind one, an impostor would get a connection of the server's identity."""
+    api, agent = cluster
+    assert await api.ok("GET", f"/api/v1/nodes/node-1:{agent.port}/proxy/pods") == b"/pods"
+    assert agent.user == "kube-apiserver-kubelet-client"
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(api.pki.ca.cert))
+    tls.verify_mode = ssl.CERT_OPTIONAL
+    tls.load_cert_chain(api.pki.node_server("node-1").cert, api.pki.node_server("node-1").key)
+    certificates = []
+
+    async def other(request: web.BaseRequest) -> web.StreamResponse:
+        assert request.transport is not None
+        certificates.append(request.transport.get_extra_info("peercert"))
+        return web.Response(text="other")
+
+    listener = await asyncio.get_running_loop().create_server(web.Server(other), "127.0.0.1", 0, ssl=tls)
+    port = listener.sockets[0].getsockname()[1]
+    assert await api.ok("GET", f"/api/v1/nodes/https:node-1:{port}/proxy/") == b"other"
+    assert not certificates[0]
+    listener.close()
+
+
+async def test_no_object_leads_to_the_servers_host(tmp_path: Path) -> None:
+    """With the rule of a real server: who may write a node's or pod's status reaches nothing by it."""
+    async with serving(tmp_path) as api:
+        node = {"metadata": {"name": "node-1"}}
+        await api.ok("POST", "/api/v1/nodes", node)
+        await api.ok("POST", f"{NS}/serviceaccounts", {"metadata": {"name": "default"}})
+        await api.ok("POST", f"{NS}/pods", POD)
+        pod = await api.ok("GET", f"{NS}/pods/p")
+        headers = {"connection": "Upgrade", "upgrade": "SPDY/3.1"}
+        for kind, address in (
+            ("InternalIP", "127.0.0.1"),
+            ("InternalIP", "169.254.169.254"),
+            ("Hostname", "localhost"),
+        ):
+            addresses = {"addresses": [{"type": kind, "address": address}]}
+            await api.ok("PUT", "/api/v1/nodes/node-1/status", {**node, "status": addresses})
+            for method, path, more in (
+                ("GET", "/api/v1/nodes/node-1/proxy/pods", {}), ("GET", f"/api/v1/nodes/node-1:{api.port}/proxy/", {}),
+                ("GET", f"{NS}/pods/p/log?container=a", {}), ("POST", f"{NS}/pods/p/portforward", headers),
+                ("POST", f"{NS}/pods/p/exec?container=a&command=x&stdout=1", headers),
+                ("POST", f"{NS}/pods/p/attach?container=a&stdout=1", headers),
+            ):  # fmt: skip
+                status, error = await api.call(method, path, **more)
+                assert (status, error["message"]) == (400, "address not allowed"), path
+        for address in ("127.0.0.1", "::1", "169.254.169.254", "0.0.0.0"):
+            pod["status"] = {"podIP": address, "podIPs": [{"ip": address}]}
+            await api.ok("PUT", f"{NS}/pods/p/status", {**pod, "metadata": {"name": "p"}})
+            status, error = await api.call("GET", f"{NS}/pods/p:{api.port}/proxy/")
+            assert (status, error["message"]) == (400, "address not allowed")

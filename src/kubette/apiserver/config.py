@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from kubette.apiserver.dialing import Rule, is_global_unicast
+
 VERSION = "v1.36.0"
 
 
@@ -27,6 +29,7 @@ class ServerConfig:
     dns_domain: str = "cluster.local"
     node_port_range: tuple[int, int] = (30000, 32767)
     kubelet_port: int = 10250
+    dialable: Rule = is_global_unicast  # of the addresses that objects name
     toleration_seconds: int = 300  # for which pods stay on a node that is lost, unless they say otherwise
 
     @property

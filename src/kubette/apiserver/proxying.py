@@ -18,6 +18,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from kubette.api.errors import BadRequest, ServiceUnavailable
+from kubette.apiserver.dialing import checked
 from kubette.apiserver.rewriting import Rewriting, cut
 from kubette.apiserver.splice import UpstreamError, splice
 from kubette.apiserver.streams import Object, agent_of, bracketed, relay, stored, upgrade_headers
@@ -37,11 +38,13 @@ async def proxy(call: Call) -> web.StreamResponse:
     request, info = call.request, call.info
     scheme, name, port = _split(info.name)
     plural = call.kind.plural
+    tls = _unverified() if scheme == "https" else None
     if plural == "nodes":
-        host, number = agent_of(call, name)
-        scheme = "https"
-        if port:
-            number = int(port) if port.isdigit() else number
+        host, number = await agent_of(call, name)
+        if port in ("", str(number)):
+            scheme, tls = "https", call.app.nodes.tls
+        else:
+            number = _number(port)  # not the agent's: no other port sees this server's certificate
     elif plural == "pods":
         host, number = _pod_target(call, name, port)
     else:
@@ -49,7 +52,6 @@ async def proxy(call: Call) -> web.StreamResponse:
     target = f"{bracketed(host)}:{number}"
     prefix, path = info.prefix, info.rest
     query = f"?{info.raw_query}" if info.raw_query else ""
-    tls = call.app.nodes.tls if plural == "nodes" else _unverified() if scheme == "https" else None
     url = f"{scheme or 'http'}://{target}{path or '/'}{query}"
     if "upgrade" in request.headers.get("Connection", "").lower():
 
@@ -120,15 +122,19 @@ def _split(name: str) -> tuple[str, str, str]:
 def _pod_target(call: Call, name: str, port: str) -> tuple[str, int]:
     pod = stored(call, "pods", name)
     address = (pod.get("status") or {}).get("podIP")
-    if not address:
-        raise BadRequest("address not allowed")
+    host = checked(str(address or ""), call.app.config.dialable)
     ports = [p for c in (pod.get("spec") or {}).get("containers") or () for p in c.get("ports") or ()]
-    if port.isdigit():
-        return str(address), int(port)
     for candidate in ports:
         if not port or candidate.get("name") == port:
-            return str(address), int(candidate["containerPort"])
-    return str(address), 80
+            return host, int(candidate["containerPort"])
+    return host, _number(port) if port else 80
+
+
+def _number(port: str) -> int:
+    """Raises ServiceUnavailable, as for a port on which nothing listens."""
+    if not (port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) <= 65535):
+        raise ServiceUnavailable(f"error trying to reach service: address {port}: invalid port")
+    return int(port)
 
 
 def _service_target(call: Call, name: str, port: str) -> tuple[str, int]:
@@ -143,15 +149,27 @@ def _service_target(call: Call, name: str, port: str) -> tuple[str, int]:
     entry = call.app.objects.store.get("endpoints", call.info.namespace, name)
     subsets = (orjson.loads(entry.value).get("subsets") or ()) if entry else ()
     found = [
-        (a["ip"], int(p["port"]))
+        (a["ip"], int(p["port"]), (a.get("targetRef") or {}))
         for subset in subsets
         for a in subset.get("addresses") or ()
         for p in subset.get("ports") or ()
         if (p.get("name") or "") == (chosen.get("name") or "")
     ]
-    if not found:
-        raise ServiceUnavailable(f'no endpoints available for service "{name}"')
-    return random.choice(found)
+    random.shuffle(found)
+    for address, number, target in found:
+        if _is_pod(call, address, target):
+            return checked(address, call.app.config.dialable), number
+    raise ServiceUnavailable(f'no endpoints available for service "{name}"')
+
+
+def _is_pod(call: Call, address: str, target: Object) -> bool:
+    """Whether the address is that of the pod which the endpoint names: a user who may write endpoints could otherwise
+    reach any address through this server."""
+    if target.get("namespace") != call.info.namespace:
+        return False
+    entry = call.app.objects.store.get("pods", call.info.namespace, str(target.get("name") or ""))
+    status = (orjson.loads(entry.value).get("status") or {}) if entry else {}
+    return address in [ip.get("ip") for ip in status.get("podIPs") or ()]
 
 
 def _unverified() -> ssl.SSLContext:

@@ -18,7 +18,7 @@ import orjson
 from aiohttp import WSMsgType, web
 
 from kubette.api.errors import ApiError, BadRequest, InternalError, NotFound, invalid_object, not_found
-from kubette.apiserver import logoptions
+from kubette.apiserver import dialing, logoptions
 from kubette.apiserver.config import ServerConfig
 from kubette.apiserver.splice import UpstreamError, splice
 
@@ -77,7 +77,7 @@ async def log(call: Call) -> web.StreamResponse:
     container = _container(call, pod)
     if not (pod.get("spec") or {}).get("nodeName"):
         return web.Response(text="", headers={"Content-Type": "text/plain"})
-    host, port = agent_of(call, pod["spec"]["nodeName"])
+    host, port = await agent_of(call, pod["spec"]["nodeName"])
     path = f"/containerLogs/{info.namespace}/{info.name}/{container}"
     url = f"https://{bracketed(host)}:{port}{path}?{urlencode(options)}"
     try:
@@ -144,7 +144,7 @@ async def port_forward(call: Call) -> web.StreamResponse:
     """``kubectl port-forward``."""
     call.authorize("create")
     pod = _pod(call)
-    host, port = _scheduled(call, pod)
+    host, port = await _scheduled(call, pod)
     query = [("port", p) for value in call.info.query.get("ports", ()) for p in value.split(",")]
     return await _upgrade(call, host, port, f"/portForward/{call.info.namespace}/{call.info.name}", query)
 
@@ -162,7 +162,7 @@ async def _interactive(call: Call, what: str) -> web.StreamResponse:
         raise BadRequest("you must specify at least 1 of stdin, stdout, stderr")
     if what == "exec" and not info.query.get("command"):
         raise BadRequest("you must specify a command")
-    host, port = _scheduled(call, pod)
+    host, port = await _scheduled(call, pod)
     return await _upgrade(call, host, port, f"/{what}/{info.namespace}/{info.name}/{container}", query)
 
 
@@ -229,22 +229,23 @@ def _container(call: Call, pod: Object) -> str:
     raise BadRequest(words)
 
 
-def _scheduled(call: Call, pod: Object) -> tuple[str, int]:
+async def _scheduled(call: Call, pod: Object) -> tuple[str, int]:
     node = (pod.get("spec") or {}).get("nodeName")
     if not node:
         raise BadRequest(f"pod {call.info.name} does not have a host assigned")
-    return agent_of(call, node)
+    return await agent_of(call, node)
 
 
-def agent_of(call: Call, name: str) -> tuple[str, int]:
-    """Address and port of a node's API."""
+async def agent_of(call: Call, name: str) -> tuple[str, int]:
+    """Address and port of a node's API. Raises BadRequest for an address that is never dialed."""
     node = stored(call, "nodes", name)
     status = node.get("status") or {}
     port = ((status.get("daemonEndpoints") or {}).get("kubeletEndpoint") or {}).get("Port")
     for wanted in ("InternalIP", "ExternalIP", "Hostname"):
         for address in status.get("addresses") or ():
             if address.get("type") == wanted:
-                return str(address["address"]), int(port or call.app.config.kubelet_port)
+                host = await dialing.resolve(str(address["address"]), call.app.config.dialable)
+                return host, int(port or call.app.config.kubelet_port)
     raise InternalError(f"no preferred addresses found; known addresses: {status.get('addresses') or []}")
 
 
