@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from kubette.agent.pressure import Threshold
 from kubette.api.kinds import Kind, resource
 from kubette.runtime.interface import Container, ContainerSpec, ExecResult, RuntimeFailure, Sandbox, SandboxSpec, Usage
 
@@ -468,6 +469,23 @@ async def test_a_pod_over_its_limit_of_local_storage_is_evicted_without_its_grac
         assert (world.status()["reason"], world.status()["message"]) == ("Evicted", words)
         assert world.state()[0] == "terminated"
         assert world.status("free")["phase"] == "Running"
+
+
+async def test_a_node_that_runs_short_says_so_and_refuses_pods_until_there_is_room(world: World) -> None:
+    full = (Threshold("nodefs.available", 2.0),)  # met by any disk
+    world.change(usage_seconds=0.05, thresholds=full)
+    async with world.agent():
+        assert world.node_condition("DiskPressure") == "True"
+        assert world.node_condition("MemoryPressure") == "False"
+        await world.create()
+        await world.api.until(lambda: world.status().get("phase") == "Failed")
+        words = "Pod was rejected: The node had condition: [DiskPressure]. "
+        assert (world.status()["reason"], world.status()["message"]) == ("Evicted", words)
+    world.change(thresholds=())
+    async with world.agent():
+        await world.api.until(lambda: world.node_condition("DiskPressure") == "False")
+        await world.create("later")
+        await world.ready("later")
 
 
 async def test_an_ephemeral_container(world: World) -> None:

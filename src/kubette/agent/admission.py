@@ -7,8 +7,9 @@ another took the room, is seen by nobody but the node. What it refuses fails for
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
+from kubette.agent import eviction, qos
 from kubette.api import meta
 from kubette.api.meta import Object
 from kubette.api.placement import amounts, host_ports, node_suits, pod_requests, ports_clash
@@ -29,6 +30,19 @@ _FIRST = ("pods", "cpu", "memory")  # the order in which they are looked at
 def refusal(pod: Object, others: Sequence[Object], node: Object) -> Refusal | None:
     """Why the node refuses the pod; None when it takes it. ``others``: the pods that it has taken."""
     return next(_refusals(pod, others, node), None)
+
+
+def refusal_under_pressure(pod: Object, conditions: Iterable[str]) -> Refusal | None:
+    """Why a node with these pressure conditions refuses the pod; None when it takes it. A node that is short of memory
+    alone takes pods that ask for some."""
+    pressed = sorted(conditions)
+    if not pressed or qos.is_critical(pod):
+        return None
+    if pressed == ["MemoryPressure"]:
+        taint = {"key": "node.kubernetes.io/memory-pressure", "effect": "NoSchedule"}
+        if qos.qos_class(pod) != "BestEffort" or tolerated(taint, (pod.get("spec") or {}).get("tolerations") or ()):
+            return None
+    return eviction.REASON, f"The node had condition: [{' '.join(pressed)}]. "
 
 
 def _refusals(pod: Object, others: Sequence[Object], node: Object) -> Iterator[Refusal]:

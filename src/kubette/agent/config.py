@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from kubette.agent.pressure import THRESHOLDS, Threshold
+
 
 @dataclass(frozen=True, slots=True)
 class AgentConfig:
@@ -34,7 +36,9 @@ class AgentConfig:
     labels: Mapping[str, str] = field(default_factory=dict)
     status_seconds: float = 60  # how often node conditions are looked at
     refresh_seconds: float = 20  # how often configMap, secret and token volumes are looked at
-    usage_seconds: float = 10  # how often pods with a limit of local storage are measured
+    usage_seconds: float = 10  # how often the machine, and pods with a limit of local storage, are measured
+    thresholds: tuple[Threshold, ...] = THRESHOLDS  # of the node's pressure conditions
+    pressure_seconds: float = 300  # how long a pressure condition holds after it was last observed
     log_bytes: int = 10 << 20  # of one log file, before it is rotated
     backoff_first: float = 10  # of crashing containers and of image pulls
     backoff_last: float = 300

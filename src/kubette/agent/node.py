@@ -9,11 +9,13 @@ import asyncio
 import logging
 import os
 import platform
-from collections.abc import Mapping
+import time
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
 import kubette
+from kubette.agent import pressure
 from kubette.agent.config import AgentConfig
 from kubette.api import errors, meta
 from kubette.api.kinds import resource
@@ -29,11 +31,20 @@ _MAX_IMAGES = 50
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
 _GONE_WRONG = (errors.ServiceUnavailable, errors.Timeout, errors.TooManyRequests)
 
-#: type → (status when all is well, reason, message)
-_WELL = {
-    "MemoryPressure": ("False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
-    "DiskPressure": ("False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
-    "PIDPressure": ("False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+#: type → (reason, message) under pressure and without
+_PRESSURES = {
+    "MemoryPressure": (
+        ("KubeletHasInsufficientMemory", "kubelet has insufficient memory available"),
+        ("KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+    ),
+    "DiskPressure": (
+        ("KubeletHasDiskPressure", "kubelet has disk pressure"),
+        ("KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+    ),
+    "PIDPressure": (
+        ("KubeletHasInsufficientPID", "kubelet has insufficient PID available"),
+        ("KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+    ),
 }
 
 
@@ -88,19 +99,24 @@ def _first_line(path: str) -> str:
         return ""
 
 
-def conditions(old: list[Object], not_ready: str) -> list[Object]:
-    """The four conditions, among what others have set. ``not_ready``: why the node is not Ready ("" if it is)."""
+def conditions(old: list[Object], not_ready: str, pressed: Container[str] = ()) -> list[Object]:
+    """The four conditions, among what others have set. ``not_ready``: why the node is not Ready ("" if it is);
+    ``pressed``: the pressure conditions that hold."""
     well = "True", "KubeletReady", "kubelet is posting ready status"
-    ready = ("False", "KubeletNotReady", not_ready) if not_ready else well
+    rows = {}
+    for kind, (bad, good) in _PRESSURES.items():
+        rows[kind] = ("True", *bad) if kind in pressed else ("False", *good)
+    rows["Ready"] = ("False", "KubeletNotReady", not_ready) if not_ready else well
     out, now = old, meta.now()
-    for kind, (value, reason, message) in {**_WELL, "Ready": ready}.items():
+    for kind, (value, reason, message) in rows.items():
         new = {"type": kind, "status": value, "reason": reason, "message": message, "lastHeartbeatTime": now}
         out = meta.set_condition(out, new, now)
     return out
 
 
 class NodeObject:
-    """This node in the API. ``not_ready``: why it is not; change it, then ``publish``."""
+    """This node in the API. ``not_ready``: why it is not; change it, then ``publish``. ``pressed``: the pressure
+    conditions that hold."""
 
     def __init__(self, api: Api, config: AgentConfig, images: Images) -> None:
         self._api = api
@@ -108,6 +124,7 @@ class NodeObject:
         self._images = images
         self.not_ready = "container runtime network not ready: the node has no pod CIDR yet"
         self.capacity = capacity(config)
+        self.pressed: Mapping[str, float] = {}  # → when it was last observed
         self._info = node_info()
 
     async def register(self) -> None:
@@ -155,11 +172,34 @@ class NodeObject:
             "addresses": [*addresses, {"type": "Hostname", "address": config.node_name}],
             "capacity": self.capacity,
             "allocatable": self.capacity,
-            "conditions": conditions(old.get("conditions") or [], self.not_ready),
+            "conditions": conditions(old.get("conditions") or [], self.not_ready, self.pressed),
             "nodeInfo": self._info,
             "daemonEndpoints": {"kubeletEndpoint": {"Port": config.port}},
             "images": [{"names": [*i.digests, *i.references], "sizeBytes": i.size} for i in known],
         }
+
+    async def observe(self) -> bool:
+        """Look at what the machine has left. Returns whether a pressure condition has changed."""
+        before, config = self.pressed.keys(), self._config
+        met = pressure.short(await asyncio.to_thread(pressure.observe, config.data_dir), config.thresholds)
+        self.pressed = pressure.last_met(self.pressed, met, time.time(), config.pressure_seconds)
+        if self.pressed.keys() == before:
+            return False
+        log.warning("pressure conditions: %s", ", ".join(sorted(self.pressed)) or "none")
+        return True
+
+    async def keep_pressure(self) -> None:
+        """Observe from time to time, and publish what has changed at once; until cancelled."""
+        changed = False
+        while True:
+            changed = await self.observe() or changed
+            if changed:
+                try:
+                    await self.publish()
+                    changed = False
+                except errors.ApiError as error:
+                    log.info("node status: %s", error.message)
+            await asyncio.sleep(self._config.usage_seconds)
 
     async def keep_status(self) -> None:
         """Publish from time to time; until cancelled."""

@@ -92,10 +92,12 @@ class Agent:
                 for informer in (self._nodes, self._services, self._pods):
                     self._spawn(informer.run(), f"informer-{informer.kind.plural}")
                 self._spawn(node.keep_lease(self._api, self._config), "lease")
+                await self._node.observe()
                 await self._node.register()
                 await self._start_network()
                 self._spawn(self._node.keep_status(), "node-status")
                 self._spawn(self._publish(), "node-ready")
+                self._spawn(self._node.keep_pressure(), "node-pressure")
                 await self._services.wait_synced()
                 await self._pods.wait_synced()
                 await self._take_over()
@@ -173,6 +175,8 @@ class Agent:
         """Why this node does not take the pod. One with a start time was taken, maybe by an earlier agent."""
         if (pod.get("status") or {}).get("startTime") or meta.deleting(pod):
             return None
+        if found := admission.refusal_under_pressure(pod, self._node.pressed):
+            return found
         taken = [w.pod for w in self._workers.values() if w.holds_resources]
         node_object = next(iter(self._nodes.items.values()), {})
         return admission.refusal(pod, taken, node_object)
