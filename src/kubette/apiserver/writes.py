@@ -340,14 +340,6 @@ def _keep_all_but(new: Object, old: Object, sub: str) -> None:
         new["spec"] = {**before, "finalizers": spec.get("finalizers") or []}
     elif sub == "ephemeralcontainers":
         new["spec"] = {**before, "ephemeralContainers": spec.get("ephemeralContainers") or []}
-    elif sub == "resize":
-        sizes = {c.get("name"): c.get("resources") for c in spec.get("containers") or ()}
-        new["spec"] = {
-            **before,
-            "containers": [
-                {**c, "resources": sizes.get(c["name"]) or c.get("resources") or {}} for c in before["containers"]
-            ],
-        }
 
 
 def _keep(new: Object, old: Object, key: str) -> None:

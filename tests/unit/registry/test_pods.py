@@ -80,7 +80,7 @@ def test_volumes_env_and_resources_are_completed(world):
         {"name": "tok", "projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}},
     ]
     container = {"env": env, "resources": {"limits": {"cpu": "1", "memory": "64Mi"}}}
-    made = world.create("pods", pod(container, volumes=volumes))
+    made = world.create("pods", pod(container, volumes=volumes, serviceAccountName="default"))
     spec = made["spec"]
     assert spec["volumes"][0] == {"name": "scratch", "emptyDir": {}}
     assert spec["volumes"][1]["configMap"]["defaultMode"] == 0o644
@@ -119,9 +119,9 @@ def mount(*names):
         ({"ports": [{"containerPort": 70000}]}, {}, "must be between 1 and 65535, inclusive"),
         ({"ports": [{"name": "http", "containerPort": 1}, {"name": "http", "containerPort": 2}]}, {}, 'ports[1].name: Duplicate value: "http"'),
         ({"ports": [{"containerPort": 1, "hostPort": 9}, {"containerPort": 2, "hostPort": 9}]}, {}, 'ports[1].hostPort: Duplicate value: "TCP//9"'),
-        ({"ports": [{"containerPort": 1, "hostPort": 9}]}, {"hostNetwork": True}, "must match `hostPort` when `hostNetwork` is true"),
+        ({"ports": [{"containerPort": 1, "hostPort": 9}]}, {"hostNetwork": True}, "must match `containerPort` when `hostNetwork` is true"),
         ({"env": [{"name": "A=B", "value": "c"}]}, {}, "a valid environment variable name must consist only of printable ASCII"),
-        ({"env": [{"name": "A", "valueFrom": {}}]}, {}, "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`"),
+        ({"env": [{"name": "A", "valueFrom": {}}]}, {}, "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`"),
         ({"env": [{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "spec.nope"}}}]}, {}, "error converting fieldPath: field label not supported: spec.nope"),
         ({"volumeMounts": mount("x")}, {}, 'spec.containers[0].volumeMounts[0].name: Not found: "x"'),
         ({"volumeMounts": [*mount("x"), {"name": "x", "mountPath": "/x"}]}, {"volumes": [{"name": "x"}]}, 'mountPath: Invalid value: "/x": must be unique'),
@@ -256,7 +256,7 @@ def test_selectable_fields():
     [
         ({"ephemeralContainers": [{"name": "e", "image": "i"}]}, "spec.ephemeralContainers: Forbidden: cannot be set on create"),
         ({"nodeName": "n", "schedulingGates": [{"name": "g"}]}, "spec.nodeName: Forbidden: cannot be set until all schedulingGates have been cleared"),
-        ({"os": {"name": "plan9"}}, 'spec.os.name: Unsupported value: "plan9": supported values: "linux", "windows"'),
+        ({"os": {"name": "plan9"}}, 'spec.os: Unsupported value: "plan9": supported values: "linux", "windows"'),
     ],
 )  # fmt: skip
 def test_what_a_new_pod_may_not_have(world, spec, says):

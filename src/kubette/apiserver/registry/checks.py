@@ -12,7 +12,7 @@ from typing import Any
 
 from kubette.api import intstr, names, quantity
 from kubette.api.errors import FieldError, forbidden, invalid, required, unsupported
-from kubette.apiserver.registry.objectmeta import label_value_errors, qualified_name_errors
+from kubette.apiserver.registry.objectmeta import dns1123_label_errors, label_value_errors, qualified_name_errors
 
 Object = dict[str, Any]
 IMMUTABLE = "field is immutable"
@@ -83,6 +83,22 @@ def typed_reference(ref: Object, path: str) -> list[FieldError]:
 
 def immutable(new: Any, old: Any, path: str) -> list[FieldError]:
     return [] if new == old else [invalid(path, new, IMMUTABLE)]
+
+
+def label(value: str, path: str) -> list[FieldError]:
+    """A DNS label, such as the name of a container or volume."""
+    return [invalid(path, value, m) for m in dns1123_label_errors(value)]
+
+
+def no_backsteps(value: str, path: str) -> list[FieldError]:
+    """A path that does not go up."""
+    return [invalid(path, value, "must not contain '..'")] if ".." in value.split("/") else []
+
+
+def descending_path(value: str, path: str) -> list[FieldError]:
+    """A relative path that does not go up."""
+    out = [invalid(path, value, "must be a relative path")] if value.startswith("/") else []
+    return out + no_backsteps(value, path)
 
 
 _URL_PATH = re.compile(r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+")

@@ -1,5 +1,6 @@
-"""What a pod's containers may say: ports, environment, mounts, probes, hooks.
+"""What a pod's containers may say: names, images, ports, mounts, restart rules.
 
+The environment, the handlers, resources and security contexts have modules of their own.
 Source: pkg/apis/core/validation (validateContainers, validateInitContainers, validateEphemeralContainers).
 """
 
@@ -8,128 +9,180 @@ from __future__ import annotations
 from typing import Any
 
 from kubette.api import names
-from kubette.api.errors import FieldError, duplicate, forbidden, invalid, required, unsupported
-from kubette.apiserver.registry import checks, resources, securitycontext, volumevalidation
+from kubette.api.errors import (
+    FieldError,
+    duplicate,
+    forbidden,
+    invalid,
+    not_found_value,
+    required,
+    too_many,
+    unsupported,
+)
+from kubette.apiserver.registry import checks, containerenv, containerhandlers, resources, securitycontext
+from kubette.apiserver.registry.podcontext import PodContext
 
 Object = dict[str, Any]
 _PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 _MESSAGE_POLICIES = ("FallbackToLogsOnError", "File")
-_HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc", "sleep")
-_ENV_FIELDS = (
-    "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName",
-    "status.hostIP", "status.hostIPs", "status.podIP", "status.podIPs",
+_RESTART_POLICIES = ("Always", "Never", "OnFailure")
+_RESTART_ACTIONS = ("Restart", "RestartAllContainers")
+_MAX_RULES, _MAX_CODES = 20, 255
+_RESIZED = ("cpu", "memory")
+_RESIZE_POLICIES = ("NotRequired", "RestartContainer")
+_PROPAGATIONS = ("Bidirectional", "HostToContainer", "None")
+_RECURSIVE = ("Disabled", "Enabled", "IfPossible")
+_NOT_EPHEMERAL = (
+    "ports", "resources", "resizePolicy", "restartPolicy", "restartPolicyRules", "livenessProbe", "readinessProbe",
+    "startupProbe", "lifecycle",
 )  # fmt: skip
-_ENV_SOURCES = ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef")
-_PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
-_NOT_EPHEMERAL = ("ports", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle")
+_SIDECARS_ONLY = "may not be set for init containers without restartPolicy=Always"
 
 
-def validate(spec: Object, path: str) -> list[FieldError]:
+def validate(spec: Object, path: str, pod: PodContext) -> list[FieldError]:
     """All containers of a pod spec."""
-    volumes = {v.get("name"): v for v in spec.get("volumes") or ()}
-    seen: set[str] = set()
-    out: list[FieldError] = []
     containers = spec.get("containers") or []
-    if not containers:
-        out.append(required(f"{path}.containers"))
-    host_ports: set[str] = set()
+    seen: set[str] = set()
+    out: list[FieldError] = [] if containers else [required(f"{path}.containers")]
     for i, c in enumerate(containers):
         at = f"{path}.containers[{i}]"
-        out += _common(c, at, seen, volumes)
-        out += _lifecycle(c, at)
-        for probe in _PROBES:
-            out += _probe(c.get(probe), f"{at}.{probe}", probe)
-        out += _restart_policy(c, at, init=False)
-        out += _host_ports(c, at, host_ports)
+        out += _common(c, at, pod) + _name_once(c, at, seen)
+        out += containerhandlers.lifecycle(c, at, pod)
+        out += containerhandlers.probes(c, at, pod)
+        if "restartPolicy" in c or "restartPolicyRules" in c:
+            out += _restart_policy(c, at)
+    out += host_ports(containers, f"{path}.containers")
     for i, c in enumerate(spec.get("initContainers") or ()):
-        out += _init(c, f"{path}.initContainers[{i}]", seen, volumes)
-    for i, c in enumerate(spec.get("ephemeralContainers") or ()):
-        out += _ephemeral(c, f"{path}.ephemeralContainers[{i}]", seen, volumes, spec)
-    if spec.get("hostNetwork"):
-        out += _host_network(spec, path)
+        out += _init(c, f"{path}.initContainers[{i}]", f"{path}.initContainers", seen, pod)
+    if ephemeral := spec.get("ephemeralContainers"):
+        others = frozenset(seen)
+        for i, c in enumerate(ephemeral):
+            out += _ephemeral(c, f"{path}.ephemeralContainers[{i}]", seen, others, pod)
     return out
 
 
-def _init(c: Object, path: str, seen: set[str], volumes: Object) -> list[FieldError]:
-    out = _common(c, path, seen, volumes)
+def _name_once(c: Object, path: str, seen: set[str]) -> list[FieldError]:
+    name = c.get("name") or ""
+    if name in seen:
+        return [duplicate(f"{path}.name", name)]
+    seen.add(name)
+    return []
+
+
+def _init(c: Object, path: str, lists: str, seen: set[str], pod: PodContext) -> list[FieldError]:
+    out = _common(c, path, pod) + _restart_policy(c, path)
+    if c.get("name") or c.get("name") in seen:
+        out += _name_once(c, path, seen)
+    out += host_ports([c], lists)
     sidecar = c.get("restartPolicy") == "Always"
-    out += _restart_policy(c, path, init=True)
-    for field in ("lifecycle", *_PROBES):
-        if c.get(field) is None:
-            continue
-        if not sidecar:
-            out.append(forbidden(f"{path}.{field}", "may not be set for init containers without restartPolicy=Always"))
-        elif field == "lifecycle":
-            out += _lifecycle(c, path)
-        else:
-            out += _probe(c[field], f"{path}.{field}", field)
-    return out + _host_ports(c, path, set())
-
-
-def _resize_policy(policies: list[Object], path: str) -> list[FieldError]:
-    out: list[FieldError] = []
-    seen: set[str] = set()
-    for i, policy in enumerate(policies):
-        resource = policy.get("resourceName") or ""
-        if resource in seen:
-            out.append(duplicate(f"{path}[{i}]", resource))
-        seen.add(resource)
-        out += checks.one_of(resource, ("cpu", "memory"), path)
-        out += checks.one_of(policy.get("restartPolicy"), ("NotRequired", "RestartContainer"), path)
+    if sidecar:
+        return out + containerhandlers.lifecycle(c, path, pod) + containerhandlers.probes(c, path, pod)
+    for field in ("lifecycle", *containerhandlers.PROBES):
+        if c.get(field) is not None:
+            out.append(forbidden(f"{path}.{field}", _SIDECARS_ONLY))
+    for j, policy in enumerate(c.get("resizePolicy") or ()):
+        if policy.get("restartPolicy") == "RestartContainer":
+            words = "must not be set to 'RestartContainer' for non-sidecar initContainers"
+            out.append(invalid(f"{path}.resizePolicy[{j}].restartPolicy", "RestartContainer", words))
     return out
 
 
-def _restart_policy(c: Object, path: str, *, init: bool) -> list[FieldError]:
-    policy = c.get("restartPolicy")
-    if policy is None:
-        return []
-    return checks.if_set(policy, ("Always", "Never", "OnFailure") if init else ("Never", "OnFailure", "Always"),
-                         f"{path}.restartPolicy")  # fmt: skip
-
-
-def _ephemeral(c: Object, path: str, seen: set[str], volumes: Object, spec: Object) -> list[FieldError]:
-    out = _common(c, path, seen, volumes)
-    if target := c.get("targetContainerName"):
-        others = [x.get("name") for f in ("containers", "initContainers") for x in spec.get(f) or ()]
-        if target not in others:
-            out.append(FieldError("FieldValueNotFound", f"{path}.targetContainerName", "", target, True))
+def _ephemeral(
+    c: Object, path: str, seen: set[str], others: frozenset[str], pod: PodContext
+) -> list[FieldError]:
+    out = _common(c, path, pod) + image_padding(c, path) + _name_once(c, path, seen)
+    if (target := c.get("targetContainerName")) and target not in others:
+        out.append(not_found_value(f"{path}.targetContainerName", target))
     for field in _NOT_EPHEMERAL:
         if c.get(field):
             out.append(forbidden(f"{path}.{field}", "cannot be set for an Ephemeral Container"))
-    if any((c.get("resources") or {}).values()):
-        out.append(forbidden(f"{path}.resources", "cannot be set for an Ephemeral Container"))
     for j, mount in enumerate(c.get("volumeMounts") or ()):
-        if mount.get("subPath"):
-            out.append(forbidden(f"{path}.volumeMounts[{j}].subPath", "cannot be set for an Ephemeral Container"))
+        for field in ("subPath", "subPathExpr"):
+            if mount.get(field):
+                words = "cannot be set for an Ephemeral Container"
+                out.append(forbidden(f"{path}.volumeMounts[{j}].{field}", words))
     return out
 
 
-def _common(c: Object, path: str, seen: set[str], volumes: Object) -> list[FieldError]:
+def image_padding(c: Object, path: str) -> list[FieldError]:
+    """Of a pod's containers; templates have stored padded images for too long to refuse them."""
+    image = c.get("image") or ""
+    if image == image.strip():
+        return []
+    return [invalid(f"{path}.image", image, "must not have leading or trailing whitespace")]
+
+
+def _common(c: Object, path: str, pod: PodContext) -> list[FieldError]:
     out: list[FieldError] = []
-    name, image = c.get("name") or "", c.get("image") or ""
+    name = c.get("name") or ""
     if not name:
         out.append(required(f"{path}.name"))
     else:
-        out += checks.named(names.dns1123_label, f"{path}.name", name)
-        if name in seen:
-            out.append(duplicate(f"{path}.name", name))
-        seen.add(name)
-    if not image:
+        out += checks.label(name, f"{path}.name")
+    if not c.get("image"):
         out.append(required(f"{path}.image"))
-    elif image != image.strip():
-        out.append(invalid(f"{path}.image", image, "must not have leading or trailing whitespace"))
     policy = f"{path}.terminationMessagePolicy"
     out += checks.one_of(c.get("terminationMessagePolicy"), _MESSAGE_POLICIES, policy)
-    out += _resize_policy(c.get("resizePolicy") or [], f"{path}.resizePolicy")
-    out += _ports(c.get("ports") or [], f"{path}.ports")
-    out += _env(c.get("env") or [], f"{path}.env")
-    out += _env_from(c.get("envFrom") or [], f"{path}.envFrom")
-    out += _mounts(c, path, volumes)
+    if ports := c.get("ports"):
+        out += _ports(ports, f"{path}.ports")
+    if variables := c.get("env"):
+        out += containerenv.env(variables, f"{path}.env")
+    if sources := c.get("envFrom"):
+        out += containerenv.env_from(sources, f"{path}.envFrom")
+    if mounts := c.get("volumeMounts"):
+        out += _mounts(c, mounts, f"{path}.volumeMounts", pod)
+    if devices := c.get("volumeDevices"):
+        out += _devices(c, devices, f"{path}.volumeDevices", pod)
     out += checks.one_of(c.get("imagePullPolicy"), _PULL_POLICIES, f"{path}.imagePullPolicy")
     if wanted := c.get("resources"):
-        out += resources.requirements(wanted, f"{path}.resources")
-    out += securitycontext.container(c.get("securityContext"), f"{path}.securityContext")
+        out += resources.requirements(wanted, f"{path}.resources", pod.claims)
+    if policies := c.get("resizePolicy"):
+        out += _resize_policy(policies, f"{path}.resizePolicy", pod)
+    if context := c.get("securityContext"):
+        out += securitycontext.container(context, f"{path}.securityContext", host_users=pod.host_users)
     return out
+
+
+def _resize_policy(policies: list[Object], path: str, pod: PodContext) -> list[FieldError]:
+    out: list[FieldError] = []
+    seen: set[str] = set()
+    for i, policy in enumerate(policies):
+        resource, restart = policy.get("resourceName") or "", policy.get("restartPolicy") or ""
+        if resource in seen:
+            out.append(duplicate(f"{path}[{i}]", resource))
+        seen.add(resource)
+        out += checks.one_of(resource, _RESIZED, path) + checks.one_of(restart, _RESIZE_POLICIES, path)
+        if pod.restart == "Never" and restart != "NotRequired":
+            out.append(invalid(path, restart, "must be 'NotRequired' when pod `restartPolicy` is 'Never'"))
+    return out
+
+
+def _restart_policy(c: Object, path: str) -> list[FieldError]:
+    policy, rules = c.get("restartPolicy"), c.get("restartPolicyRules") or []
+    out: list[FieldError] = []
+    if policy is None:
+        if not rules:
+            return out
+        out.append(required(f"{path}.restartPolicy", "must specify restartPolicy when restart rules are used"))
+    elif policy not in _RESTART_POLICIES:
+        out.append(unsupported(f"{path}.restartPolicy", policy, _RESTART_POLICIES))
+    if len(rules) > _MAX_RULES:
+        out.append(too_many(f"{path}.restartPolicyRules", len(rules), _MAX_RULES))
+    for i, rule in enumerate(rules):
+        at, codes = f"{path}.restartPolicyRules[{i}]", rule.get("exitCodes")
+        if (action := rule.get("action") or "") not in _RESTART_ACTIONS:
+            out.append(unsupported(f"{at}.action", action, _RESTART_ACTIONS))
+        if codes is None:
+            out.append(required(f"{at}.exitCodes", "must be specified"))
+            continue
+        if (operator := codes.get("operator") or "") not in ("In", "NotIn"):
+            out.append(unsupported(f"{at}.exitCodes.operator", operator, ("In", "NotIn")))
+        if len(values := codes.get("values") or ()) > _MAX_CODES:
+            out.append(too_many(f"{at}.exitCodes.values", len(values), _MAX_CODES))
+    return out
+
+
+# ---- ports
 
 
 def _ports(ports: list[Object], path: str) -> list[FieldError]:
@@ -147,184 +200,125 @@ def _ports(ports: list[Object], path: str) -> list[FieldError]:
         if p.get("hostPort"):
             out += checks.port(p["hostPort"], f"{at}.hostPort")
         out += checks.one_of(p.get("protocol"), checks.PROTOCOLS, f"{at}.protocol")
-        if p.get("hostIP"):
-            out += checks.ip(p["hostIP"], f"{at}.hostIP")
     return out
 
 
-def _host_ports(c: Object, path: str, taken: set[str]) -> list[FieldError]:
+def host_ports(containers: list[Object], path: str) -> list[FieldError]:
     """No two containers of a pod may claim the same port of the node."""
     out = []
-    for j, p in enumerate(c.get("ports") or ()):
-        if not p.get("hostPort"):
-            continue
-        claim = f"{p.get('protocol', '')}/{p.get('hostIP') or ''}/{p['hostPort']}"
-        if claim in taken:
-            out.append(duplicate(f"{path}.ports[{j}].hostPort", claim))
-        taken.add(claim)
+    taken: set[str] = set()
+    for i, c in enumerate(containers):
+        for j, p in enumerate(c.get("ports") or ()):
+            if not p.get("hostPort"):
+                continue
+            claim = f"{p.get('protocol', '')}/{p.get('hostIP') or ''}/{p['hostPort']}"
+            if claim in taken:
+                out.append(duplicate(f"{path}[{i}].ports[{j}].hostPort", claim))
+            taken.add(claim)
     return out
 
 
-def _host_network(spec: Object, path: str) -> list[FieldError]:
+def host_network(spec: Object, path: str, *, template: bool) -> list[FieldError]:
+    """In the node's network a container's port is the node's."""
     out = []
-    for field in ("containers", "initContainers"):
-        for i, c in enumerate(spec.get(field) or ()):
-            for j, p in enumerate(c.get("ports") or ()):
-                if p.get("hostPort") and p["hostPort"] != p.get("containerPort"):
-                    at = f"{path}.{field}[{i}].ports[{j}].containerPort"
-                    words = "must match `hostPort` when `hostNetwork` is true"
-                    out.append(invalid(at, p.get("containerPort"), words))
+    for i, c in enumerate(spec.get("containers") or ()):
+        for j, p in enumerate(c.get("ports") or ()):
+            host = p.get("hostPort") or 0
+            if (host or not template) and host != p.get("containerPort"):
+                words = "must match `containerPort` when `hostNetwork` is true"
+                out.append(invalid(f"{path}.containers[{i}].ports[{j}].hostPort", host, words))
     return out
 
 
-def _env(env: list[Object], path: str) -> list[FieldError]:
-    out = []
-    for i, e in enumerate(env):
-        at, name = f"{path}[{i}]", e.get("name") or ""
-        if not name:
-            out.append(required(f"{at}.name"))
-        else:
-            out += checks.named(names.env_var_name, f"{at}.name", name)
-        if (source := e.get("valueFrom")) is not None:
-            out += _value_from(e, source, f"{at}.valueFrom")
-    return out
+# ---- mounts and devices
 
 
-def _value_from(e: Object, source: Object, path: str) -> list[FieldError]:
-    given = [s for s in _ENV_SOURCES if source.get(s) is not None]
-    if not given:
-        words = "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`"
-        return [invalid(path, "", words)]
-    out: list[FieldError] = []
-    if e.get("value"):
-        out.append(invalid(path, "", "may not be specified when `value` is not empty"))
-    elif len(given) > 1:
-        out.append(invalid(path, "", "may not have more than one field specified at a time"))
-    for field in given:
-        ref, at = source[field], f"{path}.{field}"
-        if field == "fieldRef":
-            out += volumevalidation.field_ref(ref, at, _ENV_FIELDS)
-        elif field == "resourceFieldRef":
-            out += volumevalidation.resource_ref(ref, at)
-        elif not ref.get("key"):
-            out.append(required(f"{at}.key"))
-        else:
-            out += checks.named(names.config_map_key, f"{at}.key", ref["key"])
-    return out
-
-
-def _env_from(sources: list[Object], path: str) -> list[FieldError]:
-    out: list[FieldError] = []
-    for i, source in enumerate(sources):
-        at = f"{path}[{i}]"
-        if prefix := source.get("prefix"):
-            out += checks.named(names.env_var_name, f"{at}.prefix", prefix)
-        given = [f for f in ("configMapRef", "secretRef") if source.get(f) is not None]
-        for field in given:
-            name = source[field].get("name") or ""
-            if not name:
-                out.append(required(f"{at}.{field}.name"))
-            else:
-                out += checks.named(names.dns1123_subdomain, f"{at}.{field}.name", name)
-        if not given:
-            out.append(invalid(path, "", "must specify one of: `configMapRef` or `secretRef`"))
-        elif len(given) > 1:
-            out.append(invalid(path, "", "may not have more than one field specified at a time"))
-    return out
-
-
-def _mounts(c: Object, path: str, volumes: Object) -> list[FieldError]:
+def _mounts(c: Object, mounts: list[Object], path: str, pod: PodContext) -> list[FieldError]:
     out: list[FieldError] = []
     seen: set[str] = set()
-    devices = {d.get("devicePath") for d in c.get("volumeDevices") or ()}
-    for i, m in enumerate(c.get("volumeMounts") or ()):
-        at, name, where = f"{path}.volumeMounts[{i}]", m.get("name") or "", m.get("mountPath") or ""
+    devices = {d.get("name"): d.get("devicePath") for d in c.get("volumeDevices") or ()}
+    for i, m in enumerate(mounts):
+        at, name, where = f"{path}[{i}]", m.get("name") or "", m.get("mountPath") or ""
         if not name:
             out.append(required(f"{at}.name"))
-        elif name not in volumes:
-            out.append(FieldError("FieldValueNotFound", f"{at}.name", "", name, True))
+        if name not in pod.volumes:
+            out.append(not_found_value(f"{at}.name", name))
         if not where:
             out.append(required(f"{at}.mountPath"))
         if where in seen:
             out.append(invalid(f"{at}.mountPath", where, "must be unique"))
         seen.add(where)
-        if where in devices:
-            out.append(invalid(f"{at}.mountPath", where, "must not already exist in volumeDevices"))
-        for field in ("subPath", "subPathExpr"):
-            if m.get(field):
-                out += volumevalidation.relative(m[field], f"{at}.{field}")
-        if m.get("subPath") and m.get("subPathExpr"):
-            words = "subPathExpr and subPath are mutually exclusive"
-            out.append(invalid(f"{at}.subPathExpr", m["subPathExpr"], words))
-        out += _propagation(c, m, f"{at}.mountPropagation")
-    for i, d in enumerate(c.get("volumeDevices") or ()):
-        at = f"{path}.volumeDevices[{i}]"
-        out += [required(f"{at}.{f}") for f in ("name", "devicePath") if not d.get(f)]
-        if d.get("name") and d["name"] not in volumes:
-            out.append(FieldError("FieldValueNotFound", f"{at}.name", "", d["name"], True))
+        if devices:
+            if name in devices:
+                out.append(invalid(f"{at}.name", name, "must not already exist in volumeDevices"))
+            if where in devices.values():
+                words = "must not already exist as a path in volumeDevices"
+                out.append(invalid(f"{at}.mountPath", where, words))
+        sub, expression = m.get("subPath"), m.get("subPathExpr")
+        if sub:
+            out += checks.descending_path(sub, f"{path}.subPath")
+        if expression:
+            if sub:
+                words = "subPathExpr and subPath are mutually exclusive"
+                out.append(invalid(f"{at}.subPathExpr", expression, words))
+            out += checks.descending_path(expression, f"{path}.subPathExpr")
+        if (mode := m.get("mountPropagation")) is not None:
+            out += _propagation(c, mode, f"{path}.mountPropagation")
+        if (recursive := m.get("recursiveReadOnly")) is not None:
+            out += _recursive(m, recursive, f"{path}.recursiveReadOnly")
     return out
 
 
-def _propagation(c: Object, m: Object, path: str) -> list[FieldError]:
-    mode = m.get("mountPropagation")
-    if not mode:
-        return []
-    allowed = ("Bidirectional", "HostToContainer", "None")
-    if mode not in allowed:
-        return [unsupported(path, mode, allowed)]
+def _propagation(c: Object, mode: str, path: str) -> list[FieldError]:
+    if mode not in _PROPAGATIONS:
+        return [unsupported(path, mode, _PROPAGATIONS)]
     if mode == "Bidirectional" and not (c.get("securityContext") or {}).get("privileged"):
         return [forbidden(path, "Bidirectional mount propagation is available only to privileged containers")]
     return []
 
 
-def _probe(probe: Object | None, path: str, kind: str) -> list[FieldError]:
-    if probe is None:
-        return []
-    out = _handler(probe, path)
-    for field in ("initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"):
-        out += checks.non_negative(probe.get(field), f"{path}.{field}")
-    grace = probe.get("terminationGracePeriodSeconds")
-    if kind == "readinessProbe":
-        if grace is not None:
-            words = "must not be set for readinessProbes"
-            out.append(invalid(f"{path}.terminationGracePeriodSeconds", grace, words))
-        return out
-    out += checks.positive(grace, f"{path}.terminationGracePeriodSeconds")
-    if probe.get("successThreshold", 1) != 1:
-        out.append(invalid(f"{path}.successThreshold", probe["successThreshold"], "must be 1"))
+def _recursive(m: Object, mode: str, path: str) -> list[FieldError]:
+    if mode not in _RECURSIVE:
+        return [unsupported(path, mode, _RECURSIVE)]
+    out = []
+    if mode != "Disabled" and not m.get("readOnly"):
+        out.append(forbidden(path, "may only be specified when readOnly is true"))
+    if mode != "Disabled" and (m.get("mountPropagation") or "None") != "None":
+        out.append(forbidden(path, "may only be specified when mountPropagation is None or not specified"))
     return out
 
 
-def _lifecycle(c: Object, path: str) -> list[FieldError]:
+def _devices(c: Object, devices: list[Object], path: str, pod: PodContext) -> list[FieldError]:
+    """Block devices: volumes of claims only, each once, neither mounted nor in a mount's place."""
     out: list[FieldError] = []
-    for hook in ("postStart", "preStop"):
-        handler = (c.get("lifecycle") or {}).get(hook)
-        if handler is not None:
-            out += _handler(handler, f"{path}.lifecycle.{hook}")
-    return out
-
-
-def _handler(handler: Object, path: str) -> list[FieldError]:
-    """Exactly one of exec, httpGet, tcpSocket, grpc, sleep."""
-    given = [h for h in _HANDLERS if handler.get(h) is not None]
-    if not given:
-        return [required(path, "must specify a handler type")]
-    out = [forbidden(f"{path}.{h}", "may not specify more than 1 handler type") for h in given[1:]]
-    kind = given[0]
-    body, at = handler[kind], f"{path}.{kind}"
-    if kind == "exec":
-        out += [] if body.get("command") else [required(f"{at}.command")]
-    elif kind == "httpGet":
-        out += [] if body.get("path") else [required(f"{at}.path")]
-        out += checks.port_or_name(body.get("port", 0), f"{at}.port")
-        if body.get("scheme") not in ("HTTP", "HTTPS"):
-            out.append(unsupported(f"{at}.scheme", body.get("scheme") or "", ("HTTP", "HTTPS")))
-        for header in body.get("httpHeaders") or ():
-            out += checks.named(names.http_header_name, f"{at}.httpHeaders", header.get("name") or "")
-    elif kind == "tcpSocket":
-        out += checks.port_or_name(body.get("port", 0), f"{at}.port")
-    elif kind == "grpc":
-        out += checks.port(body.get("port"), f"{at}.port")
-    elif body.get("seconds", 0) < 0:
-        out.append(invalid(at, body["seconds"], "must be greater than or equal to 0"))
+    seen: set[str] = set()
+    places: set[str] = set()
+    mounts = {m.get("name"): m.get("mountPath") for m in c.get("volumeMounts") or ()}
+    for i, d in enumerate(devices):
+        at, name, where = f"{path}[{i}]", d.get("name") or "", d.get("devicePath") or ""
+        source = pod.volumes.get(name)
+        if not name:
+            out.append(required(f"{at}.name"))
+        if name in seen:
+            out.append(invalid(f"{at}.name", name, "must be unique"))
+        if source is None:
+            out.append(not_found_value(f"{at}.name", name))
+        elif source.get("persistentVolumeClaim") is None and source.get("ephemeral") is None:
+            words = "can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode"
+            out.append(invalid(f"{at}.name", name, words))
+        if not where:
+            out.append(required(f"{at}.devicePath"))
+        if where in places:
+            out.append(invalid(f"{at}.devicePath", where, "must be unique"))
+        if where and checks.no_backsteps(where, path):
+            out.append(invalid(f"{at}.devicePath", where, "can not contain backsteps ('..')"))
+        else:
+            places.add(where)
+        if name in mounts:
+            out.append(invalid(f"{at}.name", name, "must not already exist in volumeMounts"))
+        if where in mounts.values():
+            words = "must not already exist as a path in volumeMounts"
+            out.append(invalid(f"{at}.devicePath", where, words))
+        if name:
+            seen.add(name)
     return out

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from kubette.api.errors import FieldError, invalid
+from kubette.api.errors import FieldError, invalid, unsupported
 from kubette.apiserver.registry import checks
 from kubette.apiserver.registry.base import Context, Strategy
 
 Object = dict[str, Any]
+_POLICIES = ("AlwaysAllow", "IfHealthyBudget")
 _COUNTS = ("disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods")
 
 
@@ -28,9 +29,9 @@ class DisruptionBudgets(Strategy):
             if value is not None:
                 out += checks.percent_or_count(value, f"spec.{field}")
                 out += checks.at_most_hundred(value, f"spec.{field}")
-        policies = ("AlwaysAllow", "IfHealthyBudget")
-        out += checks.if_set(spec.get("unhealthyPodEvictionPolicy"), policies, "spec.unhealthyPodEvictionPolicy")
-        return out + checks.label_selector(spec.get("selector"), "spec.selector")
+        out += checks.label_selector(spec.get("selector"), "spec.selector")
+        policy, path = spec.get("unhealthyPodEvictionPolicy"), "spec.unhealthyPodEvictionPolicy"
+        return out if policy is None or policy in _POLICIES else [*out, unsupported(path, policy, _POLICIES)]
 
     def validate_update(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
         if ctx.subresource != "status":

@@ -113,6 +113,11 @@ def label_value_errors(value: str) -> tuple[str, ...]:
     return tuple(names.label_value(value))
 
 
+@lru_cache(maxsize=8192)
+def dns1123_label_errors(value: str) -> tuple[str, ...]:
+    return tuple(names.dns1123_label(value))
+
+
 def check_labels(labels: dict[str, str], path: str) -> list[FieldError]:
     """Keys are qualified names, values label values."""
     out = []

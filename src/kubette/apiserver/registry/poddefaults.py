@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from kubette.apiserver.registry import resources
+
 Object = dict[str, Any]
 _FILE_MODE = 0o644
 _TOKEN_SECONDS = 3600
@@ -25,17 +27,42 @@ def default_pod(spec: Object) -> None:
     """SetDefaults_Pod and all below."""
     default_template(spec)
     for container in (*(spec.get("initContainers") or ()), *(spec.get("containers") or ())):
-        resources = container.get("resources") or {}
-        if limits := resources.get("limits"):
-            requests = resources.get("requests") or {}
+        wanted = container.get("resources") or {}
+        if limits := wanted.get("limits"):
+            requests = wanted.get("requests") or {}
             for name, quantity in limits.items():
                 requests.setdefault(name, quantity)
-            resources["requests"] = requests
+            wanted["requests"] = requests
         if spec.get("hostNetwork"):
             for port in container.get("ports") or ():
                 if not port.get("hostPort") and port.get("containerPort"):
                     port["hostPort"] = port["containerPort"]
+    if spec.get("resources") is not None:
+        _pod_resources(spec)
     spec.setdefault("enableServiceLinks", True)
+
+
+def _pod_resources(spec: Object) -> None:
+    """What a pod as a whole asks for, where it does not say it: as much as its containers, else as its limits."""
+    own = spec["resources"]
+    if own.get("limits") or own.get("requests"):
+        limits = dict(own.get("limits") or {})
+        for name, total in resources.aggregate(spec, "limits").items():
+            if name.startswith("hugepages-") and name not in (own.get("requests") or {}):
+                limits.setdefault(name, resources.shown(total))
+        if limits:
+            own["limits"] = limits
+    if not own.get("limits"):
+        return
+    requests = dict(own.get("requests") or {})
+    for name, total in resources.aggregate(spec, "requests").items():
+        if name in ("cpu", "memory"):
+            requests.setdefault(name, resources.shown(total))
+    for name, limit in own["limits"].items():
+        if name in ("cpu", "memory") or name.startswith("hugepages-"):
+            requests.setdefault(name, limit)
+    if requests:
+        own["requests"] = requests
 
 
 def default_template(spec: Object) -> None:
@@ -116,7 +143,7 @@ def _http_get(handler: Object) -> None:
 def _field_ref(source: Object) -> None:
     if (field := source.get("fieldRef")) and not field.get("apiVersion"):
         field["apiVersion"] = "v1"
-    if resource := source.get("resourceFieldRef"):
+    if (resource := source.get("resourceFieldRef")) is not None:
         resource.setdefault("divisor", "0")
 
 
@@ -136,6 +163,9 @@ def default_volume(volume: Object) -> None:
             _field_ref(item)
     if (host := volume.get("hostPath")) is not None:
         host.setdefault("type", "")
+    if (image := volume.get("image")) is not None and not image.get("pullPolicy"):
+        latest = image_tag(image.get("reference") or "") == "latest"
+        image["pullPolicy"] = "Always" if latest else "IfNotPresent"
     claim = ((volume.get("ephemeral") or {}).get("volumeClaimTemplate") or {}).get("spec")
     if claim is not None and not claim.get("volumeMode"):
         claim["volumeMode"] = "Filesystem"

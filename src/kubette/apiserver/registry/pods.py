@@ -19,7 +19,16 @@ from kubette.api.errors import (
     required,
     unsupported,
 )
-from kubette.apiserver.registry import eviction, poddefaults, podupdate, podvalidation, podwarnings, resources
+from kubette.apiserver.registry import (
+    eviction,
+    podannotations,
+    poddefaults,
+    podupdate,
+    podvalidation,
+    podwarnings,
+    resources,
+    scheduling,
+)
 from kubette.apiserver.registry.base import Context, Strategy, SubresourceResult
 
 Object = dict[str, Any]
@@ -50,12 +59,17 @@ class Pods(Strategy):
     }
 
     def default(self, obj: Object) -> None:
-        poddefaults.default_pod(obj.setdefault("spec", {}))
+        spec = obj.setdefault("spec", {})
+        poddefaults.default_pod(spec)
+        if spec["terminationGracePeriodSeconds"] < 0:  # templates keep it
+            spec["terminationGracePeriodSeconds"] = 1
 
     def prepare_create(self, obj: Object, ctx: Context) -> None:
         super().prepare_create(obj, ctx)
         spec = obj["spec"]
         poddefaults.drop_disabled(spec, {})
+        scheduling.apply_label_keys(obj)
+        ctx.warnings += podannotations.apparmor_fields(obj)
         status: Object = {"phase": "Pending", "qosClass": resources.qos_class(spec)}
         obj["status"] = status
         if spec.get("schedulingGates"):
@@ -75,6 +89,7 @@ class Pods(Strategy):
                 if not status.get(field) and before.get(field):
                     status[field] = before[field]
             return
+        poddefaults.drop_disabled(new["spec"], old["spec"])
         if ctx.subresource == "ephemeralcontainers":
             _only_spec(new, old, _with_ephemeral(old["spec"], new["spec"].get("ephemeralContainers")))
         elif ctx.subresource == "resize":
@@ -83,26 +98,29 @@ class Pods(Strategy):
 
     def validate(self, obj: Object, ctx: Context) -> list[FieldError]:
         spec = obj["spec"]
-        out = podvalidation.validate(spec, "spec")
+        out = podvalidation.validate_pod(obj)
         if spec.get("ephemeralContainers"):
             out.append(forbidden("spec.ephemeralContainers", "cannot be set on create"))
         if spec.get("nodeName") and spec.get("schedulingGates"):
             out.append(forbidden("spec.nodeName", "cannot be set until all schedulingGates have been cleared"))
-        return out
+        annotations = obj["metadata"].get("annotations") or {}
+        return out + podannotations.matches_fields(annotations, spec, "spec")
 
     def warnings_on_create(self, obj: Object, ctx: Context) -> list[str]:
         return podwarnings.of_name(obj, "this is used in the Pod's hostname") + podwarnings.of_pod(obj)
 
     def validate_update(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
         if ctx.subresource == "status":
-            return podupdate.validate_status(new, old)
+            return podupdate.validate_annotations(new, old) + podupdate.validate_status(new, old)
         if ctx.subresource == "ephemeralcontainers":
-            return podvalidation.validate(new["spec"], "spec") + podupdate.validate_ephemeral(new, old)
+            return podvalidation.validate_pod(new) + podupdate.validate_ephemeral(new, old)
         if ctx.subresource == "resize":
-            return podvalidation.validate(new["spec"], "spec") + podupdate.validate_resize(new, old)
+            return podvalidation.validate_pod(new) + podupdate.validate_resize(new, old)
         if new["spec"] == old["spec"]:
-            return []
-        return podvalidation.validate(new["spec"], "spec") + podupdate.validate(new, old)
+            return podupdate.validate_annotations(new, old)
+        return (
+            podvalidation.validate_pod(new) + podupdate.validate_annotations(new, old) + podupdate.validate(new, old)
+        )
 
     def connect(self, sub: str, parent: Object, body: Object, ctx: Context) -> SubresourceResult | None:
         if sub == "binding":
@@ -133,7 +151,16 @@ def _with_resources(spec: Object, wanted: Object) -> Object:
             for part in ("resources", "resizePolicy"):
                 if c.get("name") in by_name and part in by_name[c["name"]]:
                     c[part] = by_name[c["name"]][part]
+    if wanted.get("resources") is not None or "resources" in out:
+        _take(out, wanted, "resources")
     return out
+
+
+def _take(into: Object, source: Object, field: str) -> None:
+    if field in source:
+        into[field] = source[field]
+    else:
+        into.pop(field, None)
 
 
 # ---- binding

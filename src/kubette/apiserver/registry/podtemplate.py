@@ -9,7 +9,7 @@ from typing import Any
 
 from kubette.api import selectors
 from kubette.api.errors import FieldError, forbidden, invalid, required, unsupported
-from kubette.apiserver.registry import poddefaults, podvalidation
+from kubette.apiserver.registry import podannotations, poddefaults, podvalidation
 from kubette.apiserver.registry.objectmeta import check_annotations, check_labels
 
 Object = dict[str, Any]
@@ -36,8 +36,16 @@ def validate(template: Object | None, path: str) -> list[FieldError]:
         return [required(path)]
     meta = template.get("metadata") or {}
     out = check_labels(meta.get("labels") or {}, f"{path}.labels")
-    out += check_annotations(meta.get("annotations") or {}, f"{path}.annotations")
-    return out + podvalidation.validate(template.get("spec") or {}, f"{path}.spec", is_template=True)
+    spec = template.get("spec") or {}
+    if annotations := meta.get("annotations"):
+        out += check_annotations(annotations, f"{path}.annotations")
+        out += podannotations.validate(annotations, spec, f"{path}.annotations")
+        out += podannotations.matches_fields(annotations, spec, f"{path}.spec")
+    out += podvalidation.validate(spec, f"{path}.spec", podvalidation.context(spec))
+    if spec.get("ephemeralContainers"):
+        words = "ephemeral containers not allowed in pod template"
+        out.append(forbidden(f"{path}.spec.ephemeralContainers", words))
+    return out
 
 
 def validate_for(

@@ -11,9 +11,11 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from kubette.api import names
 from kubette.api.errors import FieldError, forbidden, invalid, required
-from kubette.apiserver.registry import resources
+from kubette.apiserver.registry import podannotations, resources
 from kubette.apiserver.registry.checks import IMMUTABLE
+from kubette.apiserver.registry.objectmeta import qualified_name_errors
 
 Object = dict[str, Any]
 _UPDATABLE = ",".join(
@@ -26,6 +28,7 @@ _UPDATABLE = ",".join(
     )
 )
 _MAX_SHOWN = 10
+_REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 
 
 def validate(new: Object, old: Object) -> list[FieldError]:
@@ -41,8 +44,8 @@ def validate(new: Object, old: Object) -> list[FieldError]:
     out += _deadline(spec.get("activeDeadlineSeconds"), before.get("activeDeadlineSeconds"))
     out += _tolerations(spec.get("tolerations") or [], before.get("tolerations") or [])
     out += _gates(spec, before)
-    if out:
-        return out
+    if before.get("schedulingGates"):
+        out += _narrowed(spec, before)
     changed = list(differences(_munged(spec, before), before, "spec"))
     if changed:
         shown = "\n".join(f"  {line}" for line in changed[:_MAX_SHOWN])
@@ -57,15 +60,18 @@ def _munged(spec: Object, before: Object) -> Object:
         for c, b in zip(out.get(field) or (), before.get(field) or (), strict=True):
             if "image" in b:
                 c["image"] = b["image"]
-    for field in ("activeDeadlineSeconds", "tolerations"):
+    for field in ("activeDeadlineSeconds", "tolerations", "schedulingGates"):
         _put_back(out, before, field)
     if (before.get("terminationGracePeriodSeconds") or 0) < 0 and out.get("terminationGracePeriodSeconds") == 1:
         _put_back(out, before, "terminationGracePeriodSeconds")
     if before.get("schedulingGates"):
-        _put_back(out, before, "schedulingGates")
-        wanted = before.get("nodeSelector") or {}
-        if wanted.items() <= (out.get("nodeSelector") or {}).items():
-            _put_back(out, before, "nodeSelector")
+        _put_back(out, before, "nodeSelector")
+        affinity = dict(out.get("affinity") or {})
+        _put_back(affinity, before.get("affinity") or {}, "nodeAffinity")
+        if affinity or "affinity" in before:
+            out["affinity"] = affinity
+        else:
+            out.pop("affinity", None)
     return out
 
 
@@ -118,54 +124,139 @@ def _identity(toleration: Object) -> Object:
 
 
 def _gates(spec: Object, before: Object) -> list[FieldError]:
-    had = [g.get("name") for g in before.get("schedulingGates") or ()]
-    added = sorted(str(g.get("name")) for g in spec.get("schedulingGates") or () if g.get("name") not in had)
-    if added:
-        words = f"only deletion is allowed, but found new scheduling gates '{', '.join(added)}'"
-        return [forbidden("spec.schedulingGates", words)]
-    return []
+    had = {g.get("name") for g in before.get("schedulingGates") or ()}
+    return [
+        forbidden(f"spec.schedulingGates[{i}].name",
+                  f"only deletion is allowed, but found new scheduling gate '{gate.get('name')}'")
+        for i, gate in enumerate(spec.get("schedulingGates") or ()) if gate.get("name") not in had
+    ]  # fmt: skip
+
+
+def _narrowed(spec: Object, before: Object) -> list[FieldError]:
+    """Where a gated pod may run can only become less."""
+    out: list[FieldError] = []
+    selector, wanted = spec.get("nodeSelector") or {}, before.get("nodeSelector") or {}
+    if not wanted.items() <= selector.items():
+        words = "only additions to spec.nodeSelector are allowed (no mutations or deletions)"
+        out.append(invalid("spec.nodeSelector", selector, words))
+    path = f"spec.affinity.nodeAffinity.{_REQUIRED}.nodeSelectorTerms"
+    terms, had = _terms(spec), _terms(before)
+    if had and len(had) != len(terms):
+        words = "no additions/deletions to non-empty NodeSelectorTerms list are allowed"
+        return [*out, invalid(path, terms, words)]
+    for i, (term, old) in enumerate(zip(terms, had, strict=False)):
+        if not _only_added(term, old):
+            out.append(invalid(f"{path}[{i}]", term, "only additions are allowed (no mutations or deletions)"))
+    return out
+
+
+def _terms(spec: Object) -> list[Object]:
+    node = (spec.get("affinity") or {}).get("nodeAffinity") or {}
+    terms: list[Object] = (node.get(_REQUIRED) or {}).get("nodeSelectorTerms") or []
+    return terms
+
+
+def _only_added(term: Object, old: Object) -> bool:
+    parts = [(old.get(f) or [], term.get(f) or []) for f in ("matchExpressions", "matchFields")]
+    if not any(had for had, _ in parts):
+        return not any(has for _, has in parts)  # an empty term matches nothing; with a rule it would match more
+    return all(has[: len(had)] == had for had, has in parts)
+
+
+def validate_annotations(new: Object, old: Object) -> list[FieldError]:
+    """The pod's annotations, where they change."""
+    now, before = new["metadata"].get("annotations") or {}, old["metadata"].get("annotations") or {}
+    if now == before:
+        return []
+    path = "metadata.annotations"
+    return podannotations.update(now, before, path) + podannotations.validate(now, new["spec"], path)
+
+
+_SYSTEM_CONDITIONS = ("PodScheduled", "Ready", "Initialized")
+_NEGATIVE_GENERATION = "must be a non-negative integer"
 
 
 def validate_status(new: Object, old: Object) -> list[FieldError]:
-    """The kubelet's write: the node stays, terminated containers of finished pods don't start again."""
+    """The kubelet's write: containers that have ended for good do not start again."""
     out: list[FieldError] = []
     status, before = new.get("status") or {}, old.get("status") or {}
+    for i, condition in enumerate(status.get("conditions") or ()):
+        at, kind = f"status.conditions[{i}]", condition.get("type") or ""
+        if (condition.get("observedGeneration") or 0) < 0:
+            generation = condition["observedGeneration"]
+            out.append(invalid(f"{at}.observedGeneration", generation, _NEGATIVE_GENERATION))
+        if kind not in _SYSTEM_CONDITIONS:
+            out += [invalid(f"{at}.Type", kind, m) for m in qualified_name_errors(kind)]
     nominated = status.get("nominatedNodeName") or ""
-    if nominated:
-        from kubette.api import names
-
+    if nominated and nominated != before.get("nominatedNodeName"):
         out += [invalid("status.nominatedNodeName", nominated, m) for m in names.dns1123_subdomain(nominated)]
+        if old["spec"].get("nodeName"):
+            words = "may not be set on pods that are already bound to a node"
+            out.append(forbidden("status.nominatedNodeName", words))
+    if (generation := status.get("observedGeneration") or 0) < 0:
+        out.append(invalid("status.observedGeneration", generation, _NEGATIVE_GENERATION))
     if before.get("qosClass") and status.get("qosClass") != before["qosClass"]:
         out.append(invalid("status.qosClass", status.get("qosClass") or "", IMMUTABLE))
-    return out + _restarts(status, before, old["spec"])
+    out += _restarts(status, before, old["spec"])
+    return out + _addresses(status, before, "podIPs") + _addresses(status, before, "hostIPs")
+
+
+def _addresses(status: Object, before: Object, field: str) -> list[FieldError]:
+    addresses = [a.get("ip") or "" for a in status.get(field) or ()]
+    out: list[FieldError] = []
+    if field == "hostIPs" and addresses and addresses[0] != (status.get("hostIP") or ""):
+        out.append(invalid("status.hostIPs[0].ip", addresses[0], "must be equal to `hostIP`"))
+    had = {a.get("ip") for a in before.get(field) or ()}
+    for i, address in enumerate(addresses):
+        if address not in had:
+            out += [invalid(f"status.{field}[{i}]", address, m) for m in names.ip(address)]
+    families = {":" in a for a in addresses}
+    if len(addresses) > max(1, len(families)):
+        words = "may specify no more than one IP for each IP family"
+        out.append(invalid(f"status.{field}", status[field], words))
+    return out
 
 
 def _may_restart(container: Object, policy: str, code: int) -> bool:
     """By its own rules, its own policy, or the pod's."""
-    for rule in container.get("restartPolicyRules") or ():
-        codes = rule.get("exitCodes") or {}
-        if (code in (codes.get("values") or ())) == (codes.get("operator") == "In"):
-            return True
-    policy = container.get("restartPolicy") or policy
+    own = container.get("restartPolicy")
+    if own is not None:
+        for rule in container.get("restartPolicyRules") or ():
+            codes = rule.get("exitCodes") or {}
+            if (code in (codes.get("values") or ())) == (codes.get("operator") == "In"):
+                return True
+    policy = own or policy
     return policy == "Always" or (policy == "OnFailure" and code != 0)
 
 
 def _restarts(status: Object, before: Object, spec: Object) -> list[FieldError]:
-    """A container that has finished for good stays so."""
+    """A container that has ended for good stays so."""
     policy = spec.get("restartPolicy") or "Always"
-    shapes = {c.get("name"): c for c in spec.get("containers") or ()}
-    now = {s.get("name"): s.get("state") or {} for s in status.get("containerStatuses") or ()}
+    everything = [c for f in ("initContainers", "containers") for c in spec.get(f) or ()]
+    anew = any(r.get("action") == "RestartAllContainers" for c in everything for r in c.get("restartPolicyRules") or ())
     out = []
-    for i, was in enumerate(before.get("containerStatuses") or ()):
-        ended = (was.get("state") or {}).get("terminated")
-        state = now.get(was.get("name"))
-        if ended is None or state is None or state.get("terminated") is not None:
+    for field, statuses in _STATUSES.items():
+        if anew and field != "ephemeralContainers":
             continue
-        if _may_restart(shapes.get(was.get("name"), {}), policy, int(ended.get("exitCode") or 0)):
-            continue
-        path = f"status.containerStatuses[{i}].state"
-        out.append(forbidden(path, "may not be transitioned to non-terminated state"))
+        shapes = {c.get("name"): c for c in spec.get(field) or ()}
+        now = {s.get("name"): s.get("state") or {} for s in status.get(statuses) or ()}
+        for i, was in enumerate(before.get(statuses) or ()):
+            ended, state = (was.get("state") or {}).get("terminated"), now.get(was.get("name"))
+            if ended is None or state is None or state.get("terminated") is not None:
+                continue
+            shape, code = shapes.get(was.get("name"), {}), int(ended.get("exitCode") or 0)
+            if field != "ephemeralContainers" and _may_restart(shape, policy, code):
+                continue
+            words = "may not be transitioned to non-terminated state"
+            out.append(forbidden(f"status.{statuses}[{i}].state", words))
     return out
+
+
+_STATUSES = {
+    "containers": "containerStatuses",
+    "initContainers": "initContainerStatuses",
+    "ephemeralContainers": "ephemeralContainerStatuses",
+}
 
 
 def validate_ephemeral(new: Object, old: Object) -> list[FieldError]:
@@ -185,7 +276,64 @@ def validate_ephemeral(new: Object, old: Object) -> list[FieldError]:
 
 
 def validate_resize(new: Object, old: Object) -> list[FieldError]:
-    """Only resources, and not so far that the pod's QoS class changes."""
-    if resources.qos_class(new["spec"]) != resources.qos_class(old["spec"]):
-        return [invalid("spec", "", "Pod QOS Class may not change as a result of resizing")]
-    return []
+    """Only cpu and memory, and not so far that the pod's QoS class changes."""
+    spec, before = new["spec"], old["spec"]
+    if podannotations.MIRROR in (old["metadata"].get("annotations") or {}):
+        return [forbidden("", "static pods cannot be resized")]
+    if (before.get("os") or {}).get("name") == "windows":
+        return [forbidden("", "windows pods cannot be resized")]
+    out: list[FieldError] = []
+    if resources.qos_class(spec) != resources.qos_class(before):
+        shown = (new.get("status") or {}).get("qosClass") or ""
+        out.append(invalid("spec", shown, "Pod QOS Class may not change as a result of resizing"))
+    out += _pod_resized(spec.get("resources"), before.get("resources"))
+    for field in ("initContainers", "containers"):
+        had, has = before.get(field) or [], spec.get(field) or []
+        if len(had) != len(has):
+            return [*out, forbidden(f"spec.{field}", f"{field} may not be added or removed on resize")]
+        for i, (c, was) in enumerate(zip(has, had, strict=True)):
+            if c.get("name") != was.get("name"):
+                words = f"{field} may not be renamed or reordered on resize"
+                out.append(forbidden(f"spec.{field}[{i}].name", words))
+            elif c != was:
+                out += _resized(c, was, field, f"spec.{field}[{i}]")
+    return out
+
+
+def _resized(c: Object, was: Object, field: str, path: str) -> list[FieldError]:
+    if field == "initContainers" and was.get("restartPolicy") != "Always":
+        return [forbidden("spec", "resources for non-sidecar init containers are immutable")]
+    out: list[FieldError] = []
+    wanted, before = c.get("resources") or {}, was.get("resources") or {}
+    for part in ("requests", "limits"):
+        if (before.get(part) or {}).keys() - (wanted.get(part) or {}).keys():
+            out.append(forbidden(f"{path}.resources.{part}", f"resource {part} cannot be removed"))
+    if {**c, "resources": _fixed(wanted)} != {**was, "resources": _fixed(before)}:
+        if field == "containers":
+            out.append(forbidden("spec", "only cpu and memory resources are mutable"))
+        else:
+            out.append(forbidden(path, "only cpu and memory resources for init or sidecar containers are mutable"))
+    return out
+
+
+def _pod_resized(now: Object | None, was: Object | None) -> list[FieldError]:
+    if now == was:
+        return []
+    if now is None:
+        return [forbidden("spec.resources", "pod-level resources cannot be removed")]
+    out: list[FieldError] = []
+    for part in ("requests", "limits"):
+        if ((was or {}).get(part) or {}).keys() - (now.get(part) or {}).keys():
+            out.append(forbidden(f"spec.resources.{part}", f"pod-level resource {part} cannot be removed"))
+    if _fixed(now) != _fixed(was or {}):
+        out.append(forbidden("spec", "only cpu and memory resources are mutable at pod-level"))
+    return out
+
+
+def _fixed(requirements: Object) -> Object:
+    """What a resize leaves alone."""
+    amounts = {
+        part: {n: v for n, v in (requirements.get(part) or {}).items() if n not in ("cpu", "memory")}
+        for part in ("requests", "limits")
+    }
+    return {**amounts, "claims": requirements.get("claims") or []}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kubette.api import names
-from kubette.api.errors import FieldError, duplicate, invalid, required, unsupported
+from kubette.api.errors import FieldError, duplicate, forbidden, invalid, required, unsupported
 from kubette.apiserver.registry import checks
 from kubette.apiserver.registry.objectmeta import label_value_errors, qualified_name_errors
 
@@ -14,7 +14,9 @@ _EFFECTS = ("NoExecute", "NoSchedule", "PreferNoSchedule")
 _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 _PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
 _UNSATISFIABLE = ("DoNotSchedule", "ScheduleAnyway")
+_INCLUSION = ("Honor", "Ignore")
 _WEIGHT = "must be in the range 1-100"
+_POSITIVE = "must be greater than zero"
 
 
 def affinity(value: Object | None, path: str) -> list[FieldError]:
@@ -82,13 +84,64 @@ def _node_term(term: Object, path: str) -> list[FieldError]:
 def _pod_term(term: Object, path: str) -> list[FieldError]:
     out = checks.label_selector(term.get("labelSelector"), f"{path}.labelSelector")
     out += checks.label_selector(term.get("namespaceSelector"), f"{path}.namespaceSelector")
-    for i, name in enumerate(term.get("namespaces") or ()):
-        out += checks.named(names.dns1123_label, f"{path}.namespaces[{i}]", name)
+    for name in term.get("namespaces") or ():
+        out += checks.named(names.dns1123_label, f"{path}.namespace", name)
+    out += _label_keys(term, path)
     key = term.get("topologyKey") or ""
     if not key:
         out.append(required(f"{path}.topologyKey", "can not be empty"))
     out += [invalid(f"{path}.topologyKey", key, m) for m in qualified_name_errors(key)]
     return out
+
+
+def _label_keys(term: Object, path: str) -> list[FieldError]:
+    """``matchLabelKeys`` and ``mismatchLabelKeys``, which add to ``labelSelector`` when the pod is created."""
+    match, mismatch, selector = term.get("matchLabelKeys"), term.get("mismatchLabelKeys"), term.get("labelSelector")
+    if not match and not mismatch:
+        return []
+    out: list[FieldError] = []
+    for field, keys in (("matchLabelKeys", match or []), ("mismatchLabelKeys", mismatch or [])):
+        if keys and selector is None:
+            out.append(forbidden(f"{path}.{field}", "must not be specified when labelSelector is not set"))
+        elif keys:
+            out += [invalid(f"{path}.{field}[{i}]", k, m) for i, k in enumerate(keys) for m in qualified_name_errors(k)]
+    # Once created, a pod's selector has one expression for each key. A second one contradicts it.
+    seen = set((selector or {}).get("matchLabels") or ())
+    for expression in (selector or {}).get("matchExpressions") or ():
+        key = expression.get("key") or ""
+        if key in (match or ()) and key in seen:
+            at = f"{path}[{(match or []).index(key)}]"
+            out.append(invalid(at, key, "exists in both matchLabelKeys and labelSelector"))
+        seen.add(key)
+    for i, key in enumerate(match or ()):
+        if key in (mismatch or ()):
+            words = "exists in both matchLabelKeys and mismatchLabelKeys"
+            out.append(invalid(f"{path}.matchLabelKeys[{i}]", key, words))
+    return out
+
+
+def apply_label_keys(pod: Object) -> None:
+    """Add to the selectors of a new pod what its ``matchLabelKeys`` and ``mismatchLabelKeys`` say of its labels."""
+    spec, labels = pod["spec"], (pod.get("metadata") or {}).get("labels") or {}
+    for constraint in spec.get("topologySpreadConstraints") or ():
+        _extend(constraint, labels)
+    for field in ("podAffinity", "podAntiAffinity"):
+        terms = (spec.get("affinity") or {}).get(field) or {}
+        for term in terms.get(_REQUIRED) or ():
+            _extend(term, labels)
+        for weighted in terms.get(_PREFERRED) or ():
+            _extend(weighted.get("podAffinityTerm") or {}, labels)
+
+
+def _extend(term: Object, labels: Object) -> None:
+    selector = term.get("labelSelector")
+    more = [
+        {"key": key, "operator": operator, "values": [labels[key]]}
+        for field, operator in (("matchLabelKeys", "In"), ("mismatchLabelKeys", "NotIn"))
+        for key in term.get(field) or () if key in labels
+    ]  # fmt: skip
+    if selector is not None and more:
+        selector["matchExpressions"] = [*(selector.get("matchExpressions") or ()), *more]
 
 
 def tolerations(values: list[Object] | None, path: str) -> list[FieldError]:
@@ -105,11 +158,14 @@ def tolerations(values: list[Object] | None, path: str) -> list[FieldError]:
             out.append(invalid(f"{at}.effect", t.get("effect") or "", words))
         if operator in ("", "Equal"):
             value = t.get("value") or ""
-            out += [invalid(f"{at}.operator", value, m) for m in label_value_errors(value)]
+            if found := label_value_errors(value):
+                out.append(invalid(f"{at}.operator", value, ";".join(found)))
         elif operator == "Exists":
             if t.get("value"):
                 words = "value must be empty when `operator` is 'Exists'"
-                out.append(invalid(f"{at}.operator", t, words))
+                out.append(invalid(f"{at}.operator", t["value"], words))
+        elif operator in ("Lt", "Gt"):  # their feature gate is off by default
+            out.append(unsupported(f"{at}.operator", operator, ("Equal", "Exists", "Lt", "Gt")))
         else:
             out.append(unsupported(f"{at}.operator", operator, ("Equal", "Exists")))
         out += checks.if_set(t.get("effect"), _EFFECTS, f"{at}.effect")
@@ -136,26 +192,28 @@ def taints(values: list[Object] | None, path: str) -> list[FieldError]:
 
 def spread(constraints: list[Object] | None, path: str) -> list[FieldError]:
     """topologySpreadConstraints."""
-    out = []
-    seen: set[tuple[str, str]] = set()
+    out: list[FieldError] = []
+    pairs = [(c.get("topologyKey") or "", c.get("whenUnsatisfiable") or "") for c in constraints or ()]
     for i, c in enumerate(constraints or ()):
         at, key, when = f"{path}[{i}]", c.get("topologyKey") or "", c.get("whenUnsatisfiable") or ""
         if (c.get("maxSkew") or 0) <= 0:
-            out.append(invalid(f"{at}.maxSkew", c.get("maxSkew") or 0, "must be greater than zero"))
+            out.append(invalid(f"{at}.maxSkew", c.get("maxSkew") or 0, _POSITIVE))
         if not key:
             out.append(required(f"{at}.topologyKey", "can not be empty"))
-        out += [invalid(f"{at}.topologyKey", key, m) for m in qualified_name_errors(key)]
         if when not in _UNSATISFIABLE:
             out.append(unsupported(f"{at}.whenUnsatisfiable", when, _UNSATISFIABLE))
-        if (key, when) in seen:
+        if (key, when) in pairs[i + 1 :]:
             out.append(duplicate(f"{at}.{{topologyKey, whenUnsatisfiable}}", f"{{{key}, {when}}}"))
-        seen.add((key, when))
         least = c.get("minDomains")
         if least is not None:
             if least <= 0:
-                out.append(invalid(f"{at}.minDomains", least, "must be greater than zero"))
+                out.append(invalid(f"{at}.minDomains", least, _POSITIVE))
             if when != "DoNotSchedule":
                 words = f"can only use minDomains if whenUnsatisfiable=DoNotSchedule, not {when}"
                 out.append(invalid(f"{at}.minDomains", least, words))
+        for field in ("nodeAffinityPolicy", "nodeTaintsPolicy"):
+            if (policy := c.get(field)) is not None and policy not in _INCLUSION:
+                out.append(unsupported(f"{at}.{field}", policy, _INCLUSION))
+        out += _label_keys(c, at)
         out += checks.label_selector(c.get("labelSelector"), f"{at}.labelSelector")
     return out

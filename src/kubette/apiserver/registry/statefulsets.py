@@ -6,7 +6,7 @@ from typing import Any
 
 from kubette.api import names
 from kubette.api.errors import FieldError, forbidden, invalid, unsupported
-from kubette.apiserver.registry import checks, podtemplate, podwarnings, workloads
+from kubette.apiserver.registry import checks, persistentvolumeclaims, podtemplate, podwarnings, workloads
 from kubette.apiserver.registry.base import Context
 
 Object = dict[str, Any]
@@ -101,6 +101,9 @@ def _spec(spec: Object, *, created: bool) -> list[FieldError]:
     for field, value in (spec.get("persistentVolumeClaimRetentionPolicy") or {}).items():
         if value not in _RETAIN:
             out.append(unsupported(f"spec.persistentVolumeClaimRetentionPolicy.{field}", value, _RETAIN))
+    for i, claim in enumerate(spec.get("volumeClaimTemplates") or () if created else ()):
+        path = f"spec.volumeClaimTemplates[{i}].spec"
+        out += persistentvolumeclaims.validate_spec(claim.get("spec") or {}, path)
     if created and (service := spec.get("serviceName")):
         out += checks.named(names.dns1123_label, "spec.serviceName", service)
     out += workloads.replicas(spec) + workloads.counts(spec, "minReadySeconds")

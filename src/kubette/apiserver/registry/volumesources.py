@@ -68,7 +68,7 @@ def nfs(source: Object, path: str) -> list[FieldError]:
     return out
 
 
-def _disk(field: str, at: str = "") -> _Check:
+def disk(field: str, at: str = "") -> _Check:
     """A cloud's disk with a partition; ``at`` is the name that upstream's errors give it."""
 
     def check(source: Object, path: str) -> list[FieldError]:
@@ -82,7 +82,8 @@ def _disk(field: str, at: str = "") -> _Check:
     return check
 
 
-def _initiator(value: str, path: str) -> list[FieldError]:
+def initiator(value: str, path: str) -> list[FieldError]:
+    """The name of an iSCSI node."""
     pattern = _INITIATORS.get(value[:3])
     if pattern is None or not pattern.search(value):
         return [invalid(path, value, "must be valid format")]
@@ -92,23 +93,23 @@ def _initiator(value: str, path: str) -> list[FieldError]:
 def iscsi(source: Object, path: str, volume: str = "") -> list[FieldError]:
     """``volume``: the name of the PersistentVolume, which an initiator's interface is named after."""
     out: list[FieldError] = []
-    portal, iqn, initiator = source.get("targetPortal") or "", source.get("iqn") or "", source.get("initiatorName")
+    portal, iqn, name = source.get("targetPortal") or "", source.get("iqn") or "", source.get("initiatorName")
     if not portal:
         out.append(required(f"{path}.targetPortal"))
-    if initiator is not None and len(f"{volume}:{portal}") > 64:
+    if name is not None and len(f"{volume}:{portal}") > 64:
         words = (
             "Total length of <volume name>:<iscsi.targetPortal> must be under 64 characters if iscsi.initiatorName "
             "is specified."
         )
         out.append(invalid(f"{path}.targetportal", portal, words))
-    out += _initiator(iqn, f"{path}.iqn") if iqn else [required(f"{path}.iqn")]
+    out += initiator(iqn, f"{path}.iqn") if iqn else [required(f"{path}.iqn")]
     out += in_range(source.get("lun"), 0, 255, f"{path}.lun")
     secret = source.get("secretRef")
     if (source.get("chapAuthDiscovery") or source.get("chapAuthSession")) and secret is None:
         out.append(required(f"{path}.secretRef"))
     if secret is not None and not secret.get("name"):
         out.append(required(f"{path}.secretRef.name"))
-    return out + (_initiator(initiator, f"{path}.initiatorname") if initiator is not None else [])
+    return out + (initiator(name, f"{path}.initiatorname") if name is not None else [])
 
 
 def fc(source: Object, path: str) -> list[FieldError]:
@@ -227,8 +228,8 @@ def _named_secret(ref: Object, path: str) -> list[FieldError]:
 #: Field of a PersistentVolume's spec → its rule, in upstream's order: the first that is set is the volume.
 PERSISTENT: dict[str, _Check] = {
     "hostPath": host_path,
-    "gcePersistentDisk": _disk("pdName", "persistentDisk"),
-    "awsElasticBlockStore": _disk("volumeID"),
+    "gcePersistentDisk": disk("pdName", "persistentDisk"),
+    "awsElasticBlockStore": disk("volumeID"),
     "glusterfs": _glusterfs,
     "flocker": flocker,
     "nfs": nfs,

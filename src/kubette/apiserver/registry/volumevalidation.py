@@ -1,56 +1,74 @@
-"""What a pod's volumes may say. Source: pkg/apis/core/validation (ValidateVolumes)."""
+"""What a pod's volumes may say. Sources that PersistentVolumes have as well are judged in ``volumesources``.
+
+Source: pkg/apis/core/validation (ValidateVolumes, validateVolumeSource, validateProjectionSources).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from kubette.api import names, quantity
-from kubette.api.errors import FieldError, duplicate, forbidden, invalid, required, unsupported
-from kubette.apiserver.registry import checks
+from kubette.api.errors import FieldError, duplicate, forbidden, invalid, required
+from kubette.apiserver.registry import (
+    checks,
+    containerenv,
+    persistentvolumeclaims,
+    storage,
+    volumesources,
+)
+from kubette.apiserver.registry.objectmeta import check_annotations, check_labels
+from kubette.apiserver.registry.podcontext import PodContext
+from kubette.apiserver.registry.volumesources import in_range, needed
 
 Object = dict[str, Any]
+_Check = Callable[[Object, str], list[FieldError]]
 _MODE = "must be a number between 0 and 0777 (octal), both inclusive"
-_HOST_PATH_TYPES = ("", "DirectoryOrCreate", "Directory", "FileOrCreate", "File", "Socket", "CharDevice", "BlockDevice")
-FIELD_PATHS = ("metadata.annotations", "metadata.labels", "metadata.name", "metadata.namespace", "metadata.uid")
-#: Fields that exist on a pod, whether or not a place may refer to them.
-_POD_FIELDS = frozenset(
-    {
-        *FIELD_PATHS, "spec.nodeName", "spec.restartPolicy", "spec.serviceAccountName", "spec.schedulerName",
-        "status.phase", "status.hostIP", "status.hostIPs", "status.podIP", "status.podIPs",
-    }
-)  # fmt: skip
-_RESOURCES = tuple(f"{a}.{b}" for a in ("limits", "requests") for b in ("cpu", "ephemeral-storage", "memory"))
+_MANY = "may not specify more than 1 volume type"
+_INITIATORS = ("iqn", "eui", "naa")
+_PORTAL = (
+    "Total length of <volume name>:<iscsi.targetPortal> must be under 64 characters if iscsi.initiatorName is "
+    "specified."
+)
+_TEMPLATE_META = ("labels", "annotations", "creationTimestamp")
 
 
-def validate(volumes: list[Object], path: str) -> list[FieldError]:
+def validate(volumes: list[Object], path: str, pod: PodContext) -> list[FieldError]:
+    """All volumes of a pod spec. Enters those that are well-formed in ``pod.volumes``, which mounts refer to."""
     out: list[FieldError] = []
-    seen: set[str] = set()
+    created = {f"{pod.name}-{v.get('name') or ''}" for v in volumes if pod.name and v.get("ephemeral") is not None}
     for i, volume in enumerate(volumes):
         at, name = f"{path}[{i}]", volume.get("name") or ""
-        out += _source(volume, at)
-        if not name:
-            out.append(required(f"{at}.name"))
-            continue
-        out += checks.named(names.dns1123_label, f"{at}.name", name)
-        if name in seen:
-            out.append(duplicate(f"{at}.name", name))
-        seen.add(name)
+        found = _source(volume, at, pod)
+        found += checks.label(name, f"{at}.name") if name else [required(f"{at}.name")]
+        if name in pod.volumes:
+            found.append(duplicate(f"{at}.name", name))
+        if not found:
+            pod.volumes[name] = volume
+        out += found
+        claim = (volume.get("persistentVolumeClaim") or {}).get("claimName")
+        if claim in created:
+            words = "must not reference a PVC that gets created for an ephemeral volume"
+            out.append(invalid(f"{at}.persistentVolumeClaim.claimName", claim, words))
     return out
 
 
-def _source(volume: Object, path: str) -> list[FieldError]:
-    sources = [k for k, v in volume.items() if k != "name" and isinstance(v, dict)]
-    if not sources:
+def _source(volume: Object, path: str, pod: PodContext) -> list[FieldError]:
+    given = [f for f in volume if f in _SOURCES and volume[f] is not None]
+    if not given:
         return [required(path, "must specify a volume type")]
-    out = [forbidden(f"{path}.{s}", "may not specify more than 1 volume type") for s in sources[1:]]
-    check = _SOURCES.get(sources[0])
-    if check:
-        out += check(volume[sources[0]], f"{path}.{sources[0]}")
-    else:
-        for field in _REQUIRED.get(sources[0], ()):
-            if not volume[sources[0]].get(field):
-                out.append(required(f"{path}.{sources[0]}.{field}"))
+    given.sort(key=_ORDER.__getitem__)
+    field = given[0]
+    source: Object = volume[field]
+    out = _image(source, f"{path}.image", pod) if field == "image" else _SOURCES[field](source, f"{path}.{field}")
+    out += [forbidden(f"{path}.{_MISNAMED.get(f, f)}", _MANY) for f in given[1:]]
+    name = volume.get("name") or ""
+    portal = f"{name}:{source.get('targetPortal') or ''}" if source.get("initiatorName") is not None else ""
+    if field == "iscsi" and len(portal) > 64:
+        out.append(invalid(f"{path}.name", name, _PORTAL))
+    if field == "ephemeral" and pod.name and name:
+        claim = f"{pod.name}-{name}"
+        out += [invalid(f"{path}.name", name, f'PVC name "{claim}": {m}') for m in names.dns1123_subdomain(claim)]
     return out
 
 
@@ -58,22 +76,12 @@ def mode(value: int | None, path: str) -> list[FieldError]:
     return [invalid(path, value, _MODE)] if value is not None and not 0 <= value <= 0o777 else []
 
 
-def dots(value: str) -> list[str]:
-    """Why a path leads out of its directory, if it does."""
-    return ["must not contain '..'"] if ".." in value.split("/") else []
-
-
-def relative(value: str, path: str) -> list[FieldError]:
-    out = [invalid(path, value, "must be a relative path")] if value.startswith("/") else []
-    return out + [invalid(path, value, m) for m in dots(value)]
-
-
 def _file_path(value: str, path: str) -> list[FieldError]:
     """A path inside a volume that the kubelet writes."""
     if not value:
         return [required(path)]
-    out = relative(value, path)
-    if value.startswith("..") and not out:
+    out = checks.descending_path(value, path)
+    if value.startswith("..") and not value.startswith("../"):
         out.append(invalid(path, value, "must not start with '..'"))
     return out
 
@@ -89,26 +97,6 @@ def _items(items: list[Object] | None, path: str) -> list[FieldError]:
     return out
 
 
-def _secret(s: Object, path: str) -> list[FieldError]:
-    out = [] if s.get("secretName") else [required(f"{path}.secretName")]
-    return out + mode(s.get("defaultMode"), f"{path}.defaultMode") + _items(s.get("items"), path)
-
-
-def _config_map(s: Object, path: str) -> list[FieldError]:
-    out = [] if s.get("name") else [required(f"{path}.name")]
-    return out + mode(s.get("defaultMode"), f"{path}.defaultMode") + _items(s.get("items"), path)
-
-
-def _host_path(s: Object, path: str) -> list[FieldError]:
-    host = s.get("path") or ""
-    if not host:
-        return [required(f"{path}.path")]
-    out = [invalid(f"{path}.path", host, m) for m in dots(host)]
-    if (s.get("type") or "") not in _HOST_PATH_TYPES:
-        out.append(unsupported(f"{path}.type", s["type"], _HOST_PATH_TYPES))
-    return out
-
-
 def _empty_dir(s: Object, path: str) -> list[FieldError]:
     limit = s.get("sizeLimit")
     if limit is not None and quantity.parse(str(limit)) < 0:
@@ -116,57 +104,36 @@ def _empty_dir(s: Object, path: str) -> list[FieldError]:
     return []
 
 
-def _downward_items(s: Object, path: str) -> list[FieldError]:
-    out = []
-    for i, item in enumerate(s.get("items") or ()):
-        at = f"{path}[{i}]"
-        out += _file_path(item.get("path") or "", f"{at}.path")
-        if field := item.get("fieldRef"):
-            out += field_ref(field, f"{at}.fieldRef", FIELD_PATHS)
-            if item.get("resourceFieldRef"):
-                words = "fieldRef and resourceFieldRef can not be specified simultaneously"
-                out.append(invalid(at, "resource", words))
-        elif resource := item.get("resourceFieldRef"):
-            out += resource_ref(resource, f"{at}.resourceFieldRef", volume=True)
-        else:
-            out.append(required(at, "one of fieldRef and resourceFieldRef is required"))
-        out += mode(item.get("mode"), f"{at}.mode")
-    return out
+def _keys_of(field: str) -> _Check:
+    """A Secret or ConfigMap, named by ``field``, whose keys become files."""
+
+    def check(s: Object, path: str) -> list[FieldError]:
+        out = [] if s.get(field) else [required(f"{path}.{field}")]
+        return out + mode(s.get("defaultMode"), f"{path}.defaultMode") + _items(s.get("items"), path)
+
+    return check
+
+
+def _downward_file(item: Object, path: str) -> list[FieldError]:
+    out = _file_path(item.get("path") or "", f"{path}.path")
+    field, resource = item.get("fieldRef"), item.get("resourceFieldRef")
+    if field is not None:
+        out += containerenv.field_ref(field, f"{path}.fieldRef", containerenv.VOLUME_FIELDS)
+        if resource is not None:
+            words = "fieldRef and resourceFieldRef can not be specified simultaneously"
+            out.append(invalid(path, "resource", words))
+    elif resource is not None:
+        out += containerenv.resource_ref(resource, f"{path}.resourceFieldRef", volume=True)
+    else:
+        out.append(required(path, "one of fieldRef and resourceFieldRef is required"))
+    return out + mode(item.get("mode"), f"{path}.mode")
 
 
 def _downward(s: Object, path: str) -> list[FieldError]:
-    return mode(s.get("defaultMode"), f"{path}.defaultMode") + _downward_items(s, f"{path}.items")
-
-
-def field_ref(ref: Object, path: str, allowed: tuple[str, ...]) -> list[FieldError]:
-    """An ObjectFieldSelector; ``metadata.labels['k']`` needs a well-formed key."""
-    if not ref.get("apiVersion"):
-        return [required(f"{path}.apiVersion")]
-    wanted = ref.get("fieldPath") or ""
-    if not wanted:
-        return [required(f"{path}.fieldPath")]
-    base, bracket, key = wanted.partition("['")
-    if bracket and base in ("metadata.annotations", "metadata.labels") and key.endswith("']"):
-        found = names.qualified_name(key[:-2].lower() if base.endswith("annotations") else key[:-2])
-        return [invalid(path, key[:-2], m) for m in found]
-    if wanted in allowed:
-        return []
-    if wanted not in _POD_FIELDS:
-        words = f"error converting fieldPath: field label not supported: {wanted}"
-        return [invalid(f"{path}.fieldPath", wanted, words)]
-    return [unsupported(f"{path}.fieldPath", wanted, allowed)]
-
-
-def resource_ref(ref: Object, path: str, *, volume: bool = False) -> list[FieldError]:
-    """A ResourceFieldSelector; in a volume it must name its container."""
-    resource = ref.get("resource") or ""
-    if volume and not ref.get("containerName"):
-        return [required(f"{path}.containerName")]
-    if not resource:
-        return [required(f"{path}.resource")]
-    if resource not in _RESOURCES and ".hugepages-" not in resource:
-        return [unsupported(f"{path}.resource", resource, _RESOURCES)]
-    return []
+    out = mode(s.get("defaultMode"), f"{path}.defaultMode")
+    for item in s.get("items") or ():
+        out += _downward_file(item, path)  # upstream's path has no index
+    return out
 
 
 def _projected(s: Object, path: str) -> list[FieldError]:
@@ -174,70 +141,135 @@ def _projected(s: Object, path: str) -> list[FieldError]:
     paths: set[str] = set()
     for i, source in enumerate(s.get("sources") or ()):
         at = f"{path}.sources[{i}]"
-        kinds = [k for k, v in source.items() if isinstance(v, dict)]
-        if not kinds:
-            continue
-        out += [forbidden(f"{at}.{k}", "may not specify more than 1 volume type per source") for k in kinds[1:]]
-        kind = kinds[0]
-        body, at = source[kind], f"{at}.{kind}"
-        if kind in ("secret", "configMap"):
-            out += [] if body.get("name") else [required(f"{at}.name")]
-            out += _items(body.get("items"), at)
-        elif kind == "downwardAPI":
-            out += _downward_items(body, at)
-        elif kind == "serviceAccountToken":
-            out += _token(body, at)
-        for wanted in _paths(kind, body):
-            if wanted in paths:
-                out.append(invalid(path, wanted, "conflicting duplicate paths"))
-            paths.add(wanted)
+        kinds = [k for k in ("secret", "configMap", "downwardAPI", "serviceAccountToken") if source.get(k) is not None]
+        for kind in kinds:
+            body = source[kind]
+            if kind == "downwardAPI":
+                for item in body.get("items") or ():
+                    out += _downward_file(item, f"{at}.{kind}")
+            elif kind == "serviceAccountToken":
+                out += checks.token_seconds(body.get("expirationSeconds"), f"{at}.{kind}.expirationSeconds")
+                out += _file_path(body.get("path") or "", f"{path}.path")  # upstream's path
+            else:
+                out += [] if body.get("name") else [required(f"{at}.{kind}.name")]
+                out += _items(body.get("items"), f"{at}.{kind}")
+            for wanted in _paths(body) if kind != "serviceAccountToken" else ():
+                if wanted in paths:
+                    shown = wanted if kind == "downwardAPI" else body.get("name") or ""
+                    out.append(invalid(path, shown, "conflicting duplicate paths"))
+                paths.add(wanted)
+        if len(kinds) > 1:
+            out.append(forbidden(at, "may not specify more than 1 volume type per source"))
     return out
 
 
-def _paths(kind: str, body: Object) -> Iterator[str]:
-    if kind in ("serviceAccountToken", "clusterTrustBundle"):
-        yield body.get("path") or ""
+def _paths(body: Object) -> Iterator[str]:
     for item in body.get("items") or ():
-        yield item.get("path") or ""
+        if item.get("path"):
+            yield item["path"]
 
 
-def _token(s: Object, path: str) -> list[FieldError]:
-    seconds = s.get("expirationSeconds")
-    out = []
-    if seconds is not None and seconds < 600:
-        out.append(invalid(f"{path}.expirationSeconds", seconds, "may not specify a duration less than 10 minutes"))
-    elif seconds is not None and seconds > 1 << 32:
-        out.append(invalid(f"{path}.expirationSeconds", seconds, "may not specify a duration larger than 2^32 seconds"))
-    return out + _file_path(s.get("path") or "", f"{path}.path")
-
-
-def _nfs(s: Object, path: str) -> list[FieldError]:
-    out = [required(f"{path}.{f}") for f in ("server", "path") if not s.get(f)]
-    if s.get("path") and not s["path"].startswith("/"):
-        out.append(invalid(f"{path}.path", s["path"], "must be an absolute path"))
+def _iscsi(s: Object, path: str) -> list[FieldError]:
+    out = [required(f"{path}.targetPortal")] if not s.get("targetPortal") else []
+    iqn = s.get("iqn") or ""
+    out += _initiator(iqn, f"{path}.iqn") if iqn else [required(f"{path}.iqn")]
+    out += in_range(s.get("lun"), 0, 255, f"{path}.lun")
+    if (s.get("chapAuthDiscovery") or s.get("chapAuthSession")) and s.get("secretRef") is None:
+        out.append(required(f"{path}.secretRef"))
+    if (initiator := s.get("initiatorName")) is not None:
+        out += _initiator(initiator, f"{path}.initiatorname")
     return out
 
 
-_SOURCES = {
-    "secret": _secret,
-    "configMap": _config_map,
-    "hostPath": _host_path,
+def _initiator(value: str, path: str) -> list[FieldError]:
+    if not value.startswith(_INITIATORS):
+        return [invalid(path, value, "must be valid format starting with iqn, eui, or naa")]
+    return volumesources.initiator(value, path)
+
+
+def _secret_named(*fields: str) -> _Check:
+    """``fields`` must be there, and a reference to a Secret must name it."""
+
+    def check(s: Object, path: str) -> list[FieldError]:
+        out = needed(*fields)(s, path)
+        ref = s.get("secretRef")
+        return [*out, required(f"{path}.secretRef.name")] if ref is not None and not ref.get("name") else out
+
+    return check
+
+
+def _storage_os(s: Object, path: str) -> list[FieldError]:
+    out = _secret_named("volumeName")(s, path)
+    for field in ("volumeName", "volumeNamespace"):
+        if value := s.get(field):
+            out += checks.named(names.dns1123_label, f"{path}.{field}", value)
+    return out
+
+
+def _git_repo(s: Object, path: str) -> list[FieldError]:
+    out = needed("repository")(s, path)
+    return out + checks.descending_path(s.get("directory") or "", f"{path}.directory")
+
+
+def _csi(s: Object, path: str) -> list[FieldError]:
+    out = storage.driver_name(s.get("driver"), f"{path}.driver")
+    if (ref := s.get("nodePublishSecretRef")) is not None:
+        if not ref.get("name"):
+            out.append(required(f"{path}.nodePublishSecretRef.name"))
+        else:
+            out += checks.named(names.dns1123_subdomain, f"{path}.name", ref["name"])
+    return out
+
+
+def _ephemeral(s: Object, path: str) -> list[FieldError]:
+    template, at = s.get("volumeClaimTemplate"), f"{path}.volumeClaimTemplate"
+    if template is None:
+        return [required(at)]
+    meta = template.get("metadata") or {}
+    out = check_annotations(meta.get("annotations") or {}, f"{at}.metadata.annotations")
+    out += check_labels(meta.get("labels") or {}, f"{at}.metadata.labels")
+    out += [forbidden(f"{at}.metadata.{f}", "cannot be set") for f in meta if f not in _TEMPLATE_META and meta[f]]
+    return out + persistentvolumeclaims.validate_spec(template.get("spec") or {}, f"{at}.spec")
+
+
+def _image(s: Object, path: str, pod: PodContext) -> list[FieldError]:
+    out = [required(f"{path}.reference")] if not pod.template and not s.get("reference") else []
+    return out + checks.one_of(s.get("pullPolicy"), ("Always", "IfNotPresent", "Never"), f"{path}.pullPolicy")
+
+
+#: Field of a volume → its rule, in upstream's order: the first that is set is the volume.
+_SOURCES: dict[str, _Check] = {
     "emptyDir": _empty_dir,
+    "hostPath": volumesources.host_path,
+    "gitRepo": _git_repo,
+    "gcePersistentDisk": volumesources.disk("pdName", "persistentDisk"),
+    "awsElasticBlockStore": volumesources.disk("volumeID"),
+    "secret": _keys_of("secretName"),
+    "nfs": volumesources.nfs,
+    "iscsi": _iscsi,
+    "glusterfs": needed("endpoints", "path"),
+    "flocker": volumesources.flocker,
+    "persistentVolumeClaim": needed("claimName"),
+    "rbd": needed("monitors", "image"),
+    "cinder": _secret_named("volumeID"),
+    "cephfs": needed("monitors"),
+    "quobyte": volumesources.quobyte,
     "downwardAPI": _downward,
+    "fc": volumesources.fc,
+    "flexVolume": volumesources.flex_volume,
+    "configMap": _keys_of("name"),
+    "azureFile": needed("secretName", "shareName"),
+    "vsphereVolume": needed("volumePath"),
+    "photonPersistentDisk": needed("pdID"),
+    "portworxVolume": needed("volumeID"),
+    "azureDisk": volumesources.azure_disk,
+    "storageos": _storage_os,
     "projected": _projected,
-    "nfs": _nfs,
+    "scaleIO": needed("gateway", "system", "volumeName"),
+    "csi": _csi,
+    "ephemeral": _ephemeral,
+    "image": lambda source, path: [],  # depends on the pod: see _source
 }
-_REQUIRED = {
-    "persistentVolumeClaim": ("claimName",),
-    "csi": ("driver",),
-    "iscsi": ("targetPortal", "iqn"),
-    "cephfs": ("monitors",),
-    "rbd": ("monitors", "image"),
-    "glusterfs": ("endpoints", "path"),
-    "gitRepo": ("repository",),
-    "awsElasticBlockStore": ("volumeID",),
-    "gcePersistentDisk": ("pdName",),
-    "azureDisk": ("diskName", "diskURI"),
-    "azureFile": ("secretName", "shareName"),
-    "ephemeral": ("volumeClaimTemplate",),
-}
+_ORDER = {field: i for i, field in enumerate(_SOURCES)}
+#: What upstream's errors call a second source, where it is not the field's name.
+_MISNAMED = {"cephfs": "cephFS", "downwardAPI": "downwarAPI"}
