@@ -488,6 +488,13 @@ async def test_a_node_that_runs_short_says_so_and_refuses_pods_until_there_is_ro
         await world.ready("later")
 
 
+async def test_a_damaged_image_store_ends_no_agent(world: World) -> None:
+    world.images.damaged = "index.json is damaged"
+    async with world.agent():
+        assert world.node_condition("Ready") == "True"
+        assert (world.api.find("nodes", "node-1") or {})["status"]["images"] == []
+
+
 async def test_an_ephemeral_container(world: World) -> None:
     look = {"name": "look", "image": "side:1", "targetContainerName": "web", "stdin": True}
     async with world.agent():

@@ -21,7 +21,7 @@ from kubette.api import errors, meta
 from kubette.api.kinds import resource
 from kubette.api.meta import Object
 from kubette.client.interface import Api
-from kubette.runtime.interface import Images
+from kubette.runtime.interface import ImageFailure, Images
 
 log = logging.getLogger(__name__)
 
@@ -166,7 +166,11 @@ class NodeObject:
     async def _status(self, old: Object) -> Object:
         config = self._config
         addresses = [{"type": "InternalIP", "address": ip} for ip in config.node_ips]
-        known = sorted(await self._images.list(), key=lambda i: -i.size)[:_MAX_IMAGES]
+        try:
+            known = sorted(await self._images.list(), key=lambda i: -i.size)[:_MAX_IMAGES]
+        except (ImageFailure, OSError) as error:  # pods that need no image go on; those that do say why they cannot
+            log.warning("images of the node: %s", error)
+            known = []
         return {
             **old,
             "addresses": [*addresses, {"type": "Hostname", "address": config.node_name}],

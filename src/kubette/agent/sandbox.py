@@ -7,6 +7,7 @@ removes it at the end. Every step is idempotent: an agent that takes a running p
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from kubette.runtime import beneath
 from kubette.runtime.interface import Mount, RuntimeFailure, Sandbox, SandboxSpec
 
 PIDS_LIMIT = 4096  # processes and threads of a pod: a fork bomb in one must not take the machine's
+_FILE_LIMIT = 1 << 20
 _FIRST_RETRY, _LAST_RETRY = 0.5, 30.0
 _JITTER = 0.2  # of the time between refreshes, so that a node's pods do not all read at once
 _SET_UP, _REFRESH, _MEASURE = "set up sandbox", "refresh volumes", "measure disk usage"
@@ -261,15 +263,26 @@ def _write_files(shared: Shared, pod: Object, ips: tuple[str, ...]) -> tuple[Mou
     out = []
     for target, text in texts.items():
         path = directory / target.removeprefix("/").replace("/", "-")
-        if not path.exists() or path.read_text() != text:
-            path.write_text(text)
-            path.chmod(0o644)
+        _write(path, text.encode())
         out.append(Mount(path, target))
     return tuple(out)
 
 
 def _read(path: Path) -> str:
+    """The text of a file of the node's, or nothing. A longer file than any that makes sense is cut."""
     try:
-        return path.read_text(errors="replace")
+        with path.open("rb") as file:
+            return file.read(_FILE_LIMIT).decode(errors="replace")
     except OSError:
         return ""
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Make the file hold this, and write only if it does not. Containers may have written to it: no more than needed is
+    read, and no link is followed."""
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644), "r+b") as file:
+        if file.read(len(data) + 1) != data:
+            file.seek(0)
+            file.write(data)
+            file.truncate()
+            os.fchmod(file.fileno(), 0o644)

@@ -18,7 +18,7 @@ from kubette.api.meta import Object
 from kubette.runtime.interface import Container, ContainerState
 
 PREFIX = "kubette://"
-_MESSAGES_LIMIT = 12 * 1024  # characters of all termination messages of a pod together
+_MESSAGES_LIMIT = 12 * 1024  # bytes of all termination messages of a pod together
 _LOST = {
     "reason": "ContainerStatusUnknown",
     "message": "The container could not be located when the pod was terminated",
@@ -276,8 +276,9 @@ def _limit_messages(statuses: Sequence[Object]) -> None:
     for s in statuses:
         for key in ("state", "lastState"):
             ended = s[key].get("terminated") or {}
-            if len(ended.get("message", "")) > limit:
-                s[key] = {"terminated": {**ended, "message": ended["message"][:limit]}}
+            message = str(ended.get("message", "")).encode()
+            if len(message) > limit:  # no part of a character is left at the end
+                s[key] = {"terminated": {**ended, "message": message[:limit].decode(errors="ignore")}}
 
 
 #: The conditions that the agent owns, in their order.

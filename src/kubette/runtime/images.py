@@ -232,8 +232,11 @@ class ImageStore:
             return {"images": {}, "unpinned": []}
         if self._cache is None or self._cache[0] != stamp:
             try:
-                self._cache = stamp, orjson.loads(self._index_file.read_bytes())
-            except ValueError as e:
+                index = orjson.loads(self._index_file.read_bytes())
+                for row in index["images"].values():
+                    _from_row(row)
+                self._cache = stamp, {**index, "unpinned": list(index["unpinned"])}
+            except (ValueError, TypeError, KeyError, AttributeError) as e:  # no JSON, or not of this shape
                 raise ImageFailure(f"{self._index_file} is damaged ({e}); delete it and load the images again") from e
         return self._cache[1]
 

@@ -148,12 +148,13 @@ class FakeNodeRuntime:
 
 
 class FakeNodeImages:
-    """``present`` by reference; ``remote`` can be pulled, ``errors`` are what pulling says otherwise."""
+    """``present`` by reference; ``remote`` can be pulled, ``damaged``: why the store cannot be read."""
 
     def __init__(self, *present: str) -> None:
         self.present = {name: self._image(name) for name in present}
         self.remote: set[str] = set()
         self.pulls: list[str] = []
+        self.damaged = ""
 
     @staticmethod
     def _image(name: str, pinned: bool = False) -> Image:
@@ -175,6 +176,8 @@ class FakeNodeImages:
         return self.present[reference]
 
     async def list(self) -> Sequence[Image]:
+        if self.damaged:
+            raise ImageFailure(self.damaged)
         return list(self.present.values())
 
     async def remove(self, reference: str) -> None:

@@ -316,6 +316,12 @@ def test_termination_messages_share_their_room() -> None:
     assert {len(s["state"]["terminated"]["message"]) for s in told["containerStatuses"]} == {2048}
 
 
+def test_the_room_of_termination_messages_is_counted_in_bytes() -> None:
+    run = replace(container("c", ContainerState.EXITED), message="€" * 12 * 1024)
+    told = derived(pod("c"), {"c": status.ContainerView(run)})
+    assert told["containerStatuses"][0]["state"]["terminated"]["message"] == "€" * 4096
+
+
 def test_times_are_those_when_something_was_first_seen() -> None:
     views = {"c": status.ContainerView(container("c", ContainerState.RUNNING), started=True, ready=True)}
     first = status.pod_status(pod("c"), status.PodView(views, 1000, initialized=True))

@@ -128,6 +128,29 @@ def test_a_sub_path_needs_all_its_variables() -> None:
         volume_mounts(container, {"v": VolumeAt(Path("/"))}, {"B": "b", "C": ""}, Path("/nonexistent"))
 
 
+async def test_a_write_that_fails_leaves_nothing_behind_and_the_old_files_in_place(context: Context) -> None:
+    assert isinstance(context.objects, Objects)
+    path = await made(context, configMap={"name": "m"})
+    before = sorted(p.name for p in path.iterdir())
+    context.objects.config_maps["m"] = {"data": {"a": "new", "n" * 300: "no filesystem takes this name"}}
+    with pytest.raises(VolumeError):
+        await made(context, configMap={"name": "m"})
+    assert sorted(p.name for p in path.iterdir()) == before
+    assert shown(path) == {"a": "1", "b": "2"}
+
+
+async def test_directories_of_sub_paths_outlive_an_update(context: Context) -> None:
+    assert isinstance(context.objects, Objects)
+    path = await made(context, configMap={"name": "m"})
+    (path / "made-by-sub-path").mkdir()
+    (path / "..2020_01_01_00_00_00.left").mkdir()  # by an agent that was killed
+    context.objects.config_maps["m"] = {"data": {"a": "new"}}
+    await made(context, configMap={"name": "m"})
+    names = {p.name for p in path.iterdir() if not p.name.startswith("..2")}
+    assert names == {"a", "..data", "made-by-sub-path"}
+    assert [p.name for p in path.iterdir() if p.name.startswith("..2")] == [str((path / "..data").readlink())]
+
+
 def deep(top: Path, levels: int) -> None:
     """Directories in one another, deeper than a path can name."""
     fd = os.open(top, os.O_RDONLY | os.O_DIRECTORY)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -21,6 +22,8 @@ from kubette.agent.volumes.base import VolumeError
 
 Obj = dict[str, Any]
 DEFAULT_MODE = 0o644
+_STAMP = "..%Y_%m_%d_%H_%M_%S."  # what the name of a dated directory begins with
+_DATED = re.compile(r"\.\.\d{4}(_\d\d){5}\..+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,25 +84,32 @@ def _write(target: Path, payload: Payload, group: int | None) -> bool:
     if old is not None and _same(old, payload, group):
         _link(target, payload)
         return False
-    stamp = datetime.now(UTC).strftime("..%Y_%m_%d_%H_%M_%S.")
-    fresh = Path(tempfile.mkdtemp(prefix=stamp, dir=target))
-    fresh.chmod(0o755)
+    fresh = Path(tempfile.mkdtemp(prefix=datetime.now(UTC).strftime(_STAMP), dir=target))
+    try:
+        _fill(fresh, payload, group)
+        link = target / "..data_tmp"
+        link.unlink(missing_ok=True)
+        link.symlink_to(fresh.name)
+        link.rename(data)
+    except BaseException:  # a full disk: the next attempt must not find it fuller
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise
+    _link(target, payload)
+    for entry in list(target.iterdir()):  # not the directories that a subPath has made
+        if _DATED.fullmatch(entry.name) and entry != fresh and entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)
+    return True
+
+
+def _fill(directory: Path, payload: Payload, group: int | None) -> None:
+    directory.chmod(0o755)
     for name, file in payload.items():
-        path = fresh / name
+        path = directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(0o600)
         path.write_bytes(file.data)
         os.chown(path, -1 if file.uid is None else file.uid, -1 if group is None else group)
         path.chmod(_mode(file, group))
-    link = target / "..data_tmp"
-    link.unlink(missing_ok=True)
-    link.symlink_to(fresh.name)
-    link.rename(data)
-    _link(target, payload)
-    for entry in list(target.iterdir()):
-        if entry.is_dir() and not entry.is_symlink() and entry != fresh:
-            shutil.rmtree(entry, ignore_errors=True)
-    return True
 
 
 def _mode(file: File, group: int | None) -> int:
