@@ -8,11 +8,15 @@ names an error that must be among those found. The texts are upstream's.
 
 from __future__ import annotations
 
+import base64
 import copy
 import re
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from kubette.api import schema
 from kubette.api.errors import Invalid
@@ -29,9 +33,23 @@ _HOOK = {
 _BACKEND = {"service": {"name": "s", "port": {"number": 80}}}
 _FLOW = {"subjects": [{"kind": "User", "user": {"name": "u"}}],
          "resourceRules": [{"verbs": ["get"], "apiGroups": [""], "resources": ["pods"], "namespaces": ["*"]}]}  # fmt: skip
+_TARGET = {"type": "AverageValue", "averageValue": "1"}
+_SCALE = {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "d"}, "maxReplicas": 3}
+
+
+def _pem(label: str = "CERTIFICATE REQUEST", spoilt: bool = False) -> str:
+    """A PKCS#10 request as ``spec.request`` has it. ``spoilt``: its signature is another's."""
+    request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
+    der = request.sign(ed25519.Ed25519PrivateKey.generate(), None).public_bytes(Encoding.DER)
+    body = base64.encodebytes(der[:-1] + bytes([der[-1] ^ 1]) if spoilt else der).decode()
+    return base64.b64encode(f"-----BEGIN {label}-----\n{body}-----END {label}-----\n".encode()).decode()
+
 
 #: A well-formed object of each kind, without what the server adds.
 GOOD: dict[str, Object] = {
+    "certificatesigningrequests.certificates.k8s.io": {"spec": {"request": _pem(), "signerName": "example.com/s", "usages": ["client auth"]}},
+    "controllerrevisions.apps": {"data": {"a": 1}, "revision": 1},
+    "horizontalpodautoscalers.autoscaling": {"spec": {**_SCALE, "behavior": {}, "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 50}}}]}},
     "resourcequotas": {"spec": {"hard": {"cpu": "1", "pods": "10"}}},
     "limitranges": {"spec": {"limits": [{"type": "Container", "max": {"cpu": "2"}, "min": {"cpu": "1"}}]}},
     "persistentvolumes": {"spec": {"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "hostPath": {"path": "/d"}}},
@@ -79,6 +97,57 @@ _SCHEMA = "spec.versions[0].schema.openAPIV3Schema"
 
 #: kind → (changes, the error).
 REFUSED: dict[str, list[tuple[Object, str]]] = {
+    "certificatesigningrequests.certificates.k8s.io": [
+        ({"spec.request": "YWJj"}, 'spec.request: Invalid value: "YWJj": PEM block type must be CERTIFICATE REQUEST'),
+        ({"spec.request": None}, 'spec.request: Invalid value: "": PEM block type must be CERTIFICATE REQUEST'),
+        ({"spec.request": _pem("CERTIFICATE")}, "PEM block type must be CERTIFICATE REQUEST"),
+        ({"spec.request": base64.b64encode(b"-----BEGIN CERTIFICATE REQUEST-----\ndg==\n-----END CERTIFICATE REQUEST-----\n").decode()}, "x509: malformed certificate request"),
+        ({"spec.request": _pem(spoilt=True)}, "x509: the signature does not match the request"),
+        ({"spec.usages": ["odd"]}, 'spec.usages[0]: Unsupported value: "odd": supported values: "any", "cert sign"'),
+        ({"spec.usages": ["any", "any"]}, 'spec.usages[1]: Duplicate value: "any"'),
+        ({"spec.signerName": "kubernetes.io/legacy-unknown"}, "the legacy signerName is not allowed via this API version"),
+        ({"spec.signerName": "a.com/b/c"}, "must be a fully qualified domain and path of the form 'example.com/signer-name'"),
+        ({"spec.signerName": "a/b"}, 'spec.signerName: Invalid value: "a": should be a domain with at least two segments separated by dots'),
+        ({"spec.signerName": "a.com/b."}, 'spec.signerName: Invalid value: "b.": validating label "": a lowercase RFC 1123 subdomain'),
+        ({"spec.signerName": f"{'x.' * 150}com/b"}, "spec.signerName: Too long: may not be more than 253 bytes"),
+    ],
+    "controllerrevisions.apps": [
+        ({"data": None}, "data: Required value: data is mandatory"),
+        ({"data": ["a"]}, "data: Required value: data must be a valid JSON object"),
+        ({"revision": -1}, "revision: Invalid value: -1: must be greater than or equal to 0"),
+    ],
+    "horizontalpodautoscalers.autoscaling": [
+        ({"spec.maxReplicas": None}, "spec.maxReplicas: Required value: must be set and greater than 0"),
+        ({"spec.maxReplicas": -1}, "spec.maxReplicas: Invalid value: -1: must be greater than or equal to 1"),
+        ({"spec.minReplicas": 4}, "spec.maxReplicas: Invalid value: 3: must be greater than or equal to `minReplicas`"),
+        ({"spec.minReplicas": 0}, "spec.metrics: Forbidden: must specify at least one Object or External metric to support scaling to zero replicas"),
+        ({"spec.scaleTargetRef.apiVersion": "v1"}, 'spec.scaleTargetRef.apiVersion: Invalid value: "v1": apiVersion must specify API group'),
+        ({"spec.scaleTargetRef.apiVersion": "a/b/c"}, "unexpected GroupVersion string: a/b/c"),
+        ({"spec.scaleTargetRef.name": "a/b"}, "spec.scaleTargetRef.name: Invalid value: \"a/b\": may not contain '/'"),
+        ({"spec.metrics[0].type": None}, "spec.metrics[0].type: Required value: must specify a metric source type"),
+        ({"spec.metrics[0].type": "Odd"}, 'spec.metrics[0].type: Unsupported value: "Odd": supported values: "ContainerResource", "External", "Object", "Pods", "Resource"'),
+        ({"spec.metrics[0].type": "Pods"}, "spec.metrics[0].pods: Required value: must populate information for the given metric source"),
+        ({"spec.metrics[0].pods": {"metric": {"name": "m"}, "target": _TARGET}}, "spec.metrics[0].pods: Forbidden: must populate the given metric source only"),
+        ({"spec.metrics[0].resource.name": None}, "spec.metrics[0].resource.name: Required value: must specify a resource name"),
+        ({"spec.metrics[0].resource.target.type": "Odd"}, 'spec.metrics[0].resource.target.type: Invalid value: "Odd": must be either Utilization, Value, or AverageValue'),
+        ({"spec.metrics[0].resource.target.averageUtilization": 0}, "averageUtilization: Invalid value: 0: must be greater than 0"),
+        ({"spec.metrics[0].resource.target.averageUtilization": None}, "averageUtilization: Required value: must set either a target raw value or a target utilization"),
+        ({"spec.metrics[0].resource.target.averageValue": "1"}, "averageValue: Forbidden: may not set both a target raw value and a target utilization"),
+        ({"spec.metrics[0]": {"type": "ContainerResource", "containerResource": {"name": "cpu", "target": _TARGET}}}, "containerResource.container: Required value: must specify a container"),
+        ({"spec.metrics[0]": {"type": "Pods", "pods": {"metric": {}, "target": _TARGET}}}, "spec.metrics[0].pods.metric.name: Required value: must specify a metric name"),
+        ({"spec.metrics[0]": {"type": "Pods", "pods": {"metric": {"name": "m"}, "target": {"type": "Value", "value": "0"}}}}, 'target.value: Invalid value: "0": must be positive'),
+        ({"spec.metrics[0]": {"type": "External", "external": {"metric": {"name": "m"}, "target": {**_TARGET, "value": "1"}}}}, "target.value: Forbidden: may not set both a target value for metric and a per-pod target"),
+        ({"spec.metrics[0]": {"type": "Object", "object": {"describedObject": {"name": "s", "kind": "S", "apiVersion": "a/b/c"}, "metric": {"name": "m"}, "target": _TARGET}}}, "object.describedObject.apiVersion: Invalid value"),
+        ({"spec.metrics[0]": {"type": "Object", "object": {"describedObject": {"name": "s", "kind": "S"}, "metric": {"name": "m"}, "target": {"type": "Value"}}}}, "must set either a target value or averageValue"),
+        ({"spec.behavior.scaleUp": {"stabilizationWindowSeconds": 3601}}, "spec.behavior.scaleUp.stabilizationWindowSeconds: Invalid value: 3601: must be less than or equal to 3600"),
+        ({"spec.behavior.scaleDown": {"stabilizationWindowSeconds": -1}}, "must be greater than or equal to zero"),
+        ({"spec.behavior.scaleDown": {"selectPolicy": "Odd"}}, 'selectPolicy: Unsupported value: "Odd": supported values: "Disabled", "Max", "Min"'),
+        ({"spec.behavior.scaleDown": {"policies": []}}, "spec.behavior.scaleDown.policies: Required value: must specify at least one Policy"),
+        ({"spec.behavior.scaleDown": {"tolerance": "-1"}}, 'tolerance: Invalid value: "-1": must be greater than or equal to 0'),
+        ({"spec.behavior.scaleDown": {"policies": [{"type": "Odd", "value": 1, "periodSeconds": 1}]}}, 'policies[0].type: Unsupported value: "Odd": supported values: "Percent", "Pods"'),
+        ({"spec.behavior.scaleDown": {"policies": [{"type": "Pods", "value": 0, "periodSeconds": 1}]}}, "policies[0].value: Invalid value: 0: must be greater than zero"),
+        ({"spec.behavior.scaleDown": {"policies": [{"type": "Pods", "value": 1, "periodSeconds": 1801}]}}, "policies[0].periodSeconds: Invalid value: 1801: must be less than or equal to 1800"),
+    ],
     "resourcequotas": [
         ({"spec.hard.nosuch": "1"}, 'spec.hard[nosuch]: Invalid value: "nosuch": must be a standard resource type or fully qualified'),
         ({"spec.hard.storage": "1"}, 'spec.hard[storage]: Invalid value: "storage": must be a standard resource for quota'),
