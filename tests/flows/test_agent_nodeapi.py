@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from pathlib import Path
 
 import aiohttp
 import pytest
 
+from kubette.agent import nodeapi
 from kubette.apiserver.pki import Pair
 
 from .agent_world import World
+
+PATHS = [
+    "/healthz", "/healthz/ping", "/pods", "/%70ods", "/runningpods/", "/stats/summary", "/metrics", "/configz",
+    "/logs/", "/nothing", "/containerLogs/default/web/web", "/exec/default/web/web?command=x&output=1",
+    "/attach/default/web/web?output=1", "/portForward/default/web", "/run/default/web/web",
+    "/checkpoint/default/web/web",
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -33,10 +42,45 @@ async def _get(world: World, path: str, pair: Pair | None) -> tuple[int, str]:
 
 async def test_who_may(world: World) -> None:
     async with world.agent():
-        assert await _get(world, "/healthz", None) == (200, "ok")
-        assert (await _get(world, "/pods", None))[0] == 401
-        assert (await _get(world, "/pods", world.stranger))[0] == 403
+        for path in PATHS:
+            assert (await _get(world, path, None))[0] == 401, path
+            assert (await _get(world, path, world.stranger))[0] == 403, path
+        assert await _get(world, "/healthz", world.client) == (200, "ok")
         assert (await _get(world, "/pods", world.client))[0] == 200
+        assert (await _get(world, "/nothing", world.client))[0] == 404
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"GET /healthz HTTP/1.1\r\nHost: x\r\n", b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"]
+)
+async def test_a_stranger_keeps_no_connection(world: World, monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
+    """Idle, within a head, and after the refusal."""
+    monkeypatch.setattr(nodeapi, "_AUTHORIZED_SECONDS", 1.0)
+    tls = ssl.create_default_context(cafile=str(world.pki.ca.cert))
+    async with world.agent():
+        reader, writer = await asyncio.open_connection("127.0.0.1", world.config.port, ssl=tls)
+        writer.write(sent)
+        answer = await asyncio.wait_for(reader.read(), 30)
+        assert answer == b"" or answer.startswith(b"HTTP/1.1 401 ")
+        writer.close()
+
+
+async def test_the_api_server_keeps_its_connection(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nodeapi, "_AUTHORIZED_SECONDS", 0.2)
+    async with world.agent():
+        await world.create()
+        await world.ready()
+        log = world.runtime.spec("web").log_path
+        query = "follow=true&" + "x" * 100_000  # an exec's command may be as long
+        async with (
+            _session(world, world.client) as session,
+            session.get(f"/containerLogs/default/web/web?{query}") as answer,
+        ):
+            await world.create("later")  # by the time that this pod is ready the timer has fired
+            await world.ready("later")
+            with log.open("a") as f:
+                f.write("2026-01-01T00:00:00.000000001Z stdout F one\n")
+            assert await answer.content.readline() == b"one\n"
 
 
 async def test_logs(world: World) -> None:

@@ -1,7 +1,8 @@
 """The node's own HTTPS API on port 10250: logs, exec, attach, port-forward, pods, health, statistics.
 
 Only the API server (CN ``kube-apiserver-kubelet-client``) and administrators (O ``system:masters``) may use it,
-by a client certificate of the cluster's CA. Paths and parameters are the kubelet's.
+by a client certificate of the cluster's CA. This holds for every path, also for ``/healthz``. A kubelet takes tokens,
+too, and asks the API server what their users may. Paths and parameters are the kubelet's.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _CLIENT = "kube-apiserver-kubelet-client"
 _ADMINS = "system:masters"
+_AUTHORIZED_SECONDS = 10.0  # a connection without an authorized request by then is closed
+_LINE_MAX = 256 * 1024  # of a request's head, as the API server's: an exec's command lies in the URL
 
 
 class Workers(Protocol):
@@ -55,28 +58,26 @@ def allowed(certificate: Any) -> bool:
     return _CLIENT in names.get("commonName", ()) or _ADMINS in names.get("organizationName", ())
 
 
-@web.middleware
-async def _authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
+def _refused(request: web.Request) -> web.Response | None:
+    """The answer to a request without the right certificate; it ends the connection."""
     tls = request.transport.get_extra_info("ssl_object") if request.transport else None
-    if tls is not None and request.path != "/healthz":
-        certificate = tls.getpeercert()
-        if not certificate:
-            return web.Response(status=401, text="Unauthorized")
-        if not allowed(certificate):
-            return web.Response(status=403, text="Forbidden")
-    try:
-        return await handler(request)
-    except RuntimeFailure as error:
-        return web.Response(status=500, text=str(error))
+    certificate = tls.getpeercert() if tls else None
+    if allowed(certificate):
+        return None
+    status, text = (403, "Forbidden") if certificate else (401, "Unauthorized")
+    answer = web.Response(status=status, text=text)
+    answer.force_close()
+    return answer
 
 
 class NodeApi:
     def __init__(self, shared: Shared, workers: Workers) -> None:
         self._shared = shared
         self._workers = workers
+        self._unauthorized: dict[object, asyncio.TimerHandle] = {}  # new connections, and what closes them
 
     def app(self) -> web.Application:
-        app = web.Application(middlewares=[_authenticate])
+        app = web.Application(middlewares=[self._authorize])
         pod, container = "/{namespace}/{pod}", "/{container}"
         app.router.add_get("/healthz", _healthz)
         app.router.add_get("/pods", self._pods)
@@ -103,15 +104,48 @@ class NodeApi:
     @asynccontextmanager
     async def serve(self) -> AsyncIterator[None]:
         """Listen on the node's addresses."""
-        runner = web.AppRunner(self.app(), access_log=None, shutdown_timeout=1.0)
+        runner = web.AppRunner(
+            self.app(), access_log=None, shutdown_timeout=1.0, max_line_size=_LINE_MAX, max_field_size=_LINE_MAX
+        )
         await runner.setup()
+        loop, config, server = asyncio.get_running_loop(), self._shared.config, runner.server
+        assert server is not None
+
+        def connection() -> web.RequestHandler:
+            made = server()
+            self._unauthorized[made] = loop.call_later(_AUTHORIZED_SECONDS, self._close_unauthorized, made)
+            return made
+
+        listener: asyncio.Server | None = None
         try:
-            config, context = self._shared.config, self.tls()
-            for ip in config.node_ips:
-                await web.TCPSite(runner, ip, config.port, ssl_context=context, reuse_address=True).start()
+            listener = await loop.create_server(
+                connection, config.node_ips, config.port, ssl=self.tls(), reuse_address=True,
+                ssl_handshake_timeout=_AUTHORIZED_SECONDS,
+            )  # fmt: skip
             yield
         finally:
+            if listener is not None:
+                listener.close()
+            for timer in self._unauthorized.values():
+                timer.cancel()
             await runner.cleanup()
+
+    # -- who may -------------------------------------------------------------------------------------
+
+    @web.middleware
+    async def _authorize(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if (refusal := _refused(request)) is not None:
+            return refusal
+        if timer := self._unauthorized.pop(request.protocol, None):
+            timer.cancel()
+        try:
+            return await handler(request)
+        except RuntimeFailure as error:
+            return web.Response(status=500, text=str(error))
+
+    def _close_unauthorized(self, connection: web.RequestHandler) -> None:
+        del self._unauthorized[connection]
+        connection.force_close()
 
     # -- finding -------------------------------------------------------------------------------------
 
@@ -158,9 +192,7 @@ class NodeApi:
         wanted = _wanted(request)
 
         async def open_streams() -> Streams:
-            return await self._shared.runtime.exec_stream(
-                current.id, command, tty=wanted["tty"], stdin=wanted["stdin"]
-            )
+            return await self._shared.runtime.exec_stream(current.id, command, tty=wanted["tty"], stdin=wanted["stdin"])
 
         return await serve_exec(request, open_streams, **wanted)
 
