@@ -49,3 +49,19 @@ def test_a_question_that_makes_no_sense(two_nodes: LocalCluster) -> None:
     assert (done.returncode, done.stderr) == (1, 'kubette: there is no pod "nosuch" in namespace "default"\n')
     done = two_nodes.kubette("trace", "here", "there", check=False)
     assert done.returncode == 1 and "a path starts at pod/NAME, node/NAME or outside" in done.stderr
+
+
+def test_it_says_whether_a_process_listens(two_nodes: LocalCluster, namespace: str) -> None:
+    n = ("-n", namespace)
+    serve = "import http.server as h; h.HTTPServer(('127.0.0.1', 8080), h.SimpleHTTPRequestHandler).serve_forever()"
+    two_nodes.kubectl("run", *n, "all", "--image=luksa/kubia")
+    two_nodes.kubectl("run", *n, "lo", "--image=luksa/kubia", "--command", "--", "python3", "-c", serve)
+    two_nodes.kubectl("wait", *n, "--for=condition=Ready", "pod", "--all", "--timeout=60s")
+    until("all listens", lambda: told(two_nodes, *n, "pod/lo", "pod/all:8080")[0] == 0)
+    code, answer = told(two_nodes, *n, "pod/lo", "pod/all:81")
+    assert code == 1 and answer["reasons"] == [
+        f"nothing listens on TCP port 81 in pod {namespace}/all; it listens on 8080"
+    ]
+    loopback = f"pod {namespace}/lo listens on 127.0.0.1 only for TCP port 8080"
+    until("lo listens", lambda: loopback in "".join(told(two_nodes, *n, "pod/all", "pod/lo:8080")[1]["reasons"]))
+    assert told(two_nodes, *n, "--udp", "pod/all", "pod/lo:8080")[0] == 1

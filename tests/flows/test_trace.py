@@ -198,3 +198,78 @@ def test_what_is_not_there() -> None:
         explain(WORLD, Source("node", "node-1"), parse_target("svc/x", "default"))
     with pytest.raises(TraceError, match="has no port named 'dns'"):
         told("pod/web-0", "svc/web:dns")
+
+
+def test_a_pod_as_the_target() -> None:
+    (end,) = told("pod/web-0", "pod/web-1").landings
+    assert (end.pod, end.port, end.fate) == ("default/web-1", 8080, "pod")  # the port that it declares
+    assert told("node/node-1", "pod/default/web-1:90").landings[0].port == 90
+    assert "inside the cluster only" in told("outside", "pod/web-0").reasons[0]
+    with pytest.raises(TraceError, match='there is no pod "x"'):
+        told("pod/web-0", "pod/x")
+    with pytest.raises(TraceError, match="no TCP port named 'dns'"):
+        told("pod/web-0", "pod/web-0:dns")
+    silent = pod("silent", "10.42.1.9", "node-1", containers=[{"name": "main"}])
+    trace = told("pod/web-0", "pod/silent", with_service(pods=(*WEB, silent)))
+    assert trace.landings[0].port == 80 and "declares no TCP port; 80 is taken" in trace.steps[0].what
+    waiting = pod("waiting", "", "", [{"type": "PodScheduled", "status": "False", "message": "0/2 nodes"}])
+    waiting["status"]["podIPs"] = []
+    trace = told("pod/web-0", "pod/waiting", with_service(pods=(*WEB, waiting)))
+    assert not trace.arrives and trace.reasons == ["pod default/waiting has no node: 0/2 nodes"]
+
+
+def with_ingress(*paths: Obj, address: str = "172.29.0.200", **spec: Any) -> World:
+    """An Ingress behind a controller on node-2, whose Service has the address."""
+    controller = pod("controller", "10.42.2.9", "node-2")
+    balanced = service("controller", "10.43.0.9", type="LoadBalancer")
+    balanced["status"] = {"loadBalancer": {"ingress": [{"ip": "172.29.0.200"}]}}
+    ingress = {
+        "metadata": {"namespace": "default", "name": "web"},
+        "spec": {"rules": [{"host": "web.test", "http": {"paths": list(paths)}}], **spec},
+        "status": {"loadBalancer": {"ingress": [{"ip": address}] if address else []}},
+    }
+    slices = (slice_of("web", *WEB), slice_of("controller", controller))
+    world = with_service(service(), balanced, slices=slices, pods=(*WEB, controller))
+    return dataclasses.replace(world, ingresses=(ingress,))
+
+
+def path(name: str = "web", port: Obj | None = None) -> Obj:
+    return {"path": "/", "pathType": "Prefix", "backend": {"service": {"name": name, "port": port or {"number": 80}}}}
+
+
+def test_an_ingress_as_the_target() -> None:
+    trace = told("outside", "ingress/web", with_ingress(path()))
+    assert [(end.pod, end.port, end.source) for end in trace.landings] == [
+        ("default/web-0", 8080, "10.42.2.9"),  # HAProxy connects to the pods themselves
+        ("default/web-1", 8080, "10.42.2.9"),
+    ]
+    words = [step.what for step in trace.steps]
+    assert words[0] == "Ingress default/web has the address 172.29.0.200"
+    assert "the ingress controller default/controller takes it" in words
+    assert "web.test/ → Service default/web:80" in words
+    assert trace.arrives
+    by_name = told("pod/web-0", "ingress/default/web", with_ingress(path(port={"name": "http"})))
+    assert by_name.arrives and len(by_name.landings) == 2
+
+
+@pytest.mark.parametrize(
+    ("paths", "why"),
+    [
+        ([path("ghost")], "Ingress default/web names Service default/ghost, which does not exist"),
+        ([path(port={"number": 81})], "Service default/web has no TCP port 81; it has http 80/TCP"),
+    ],
+)
+def test_an_ingress_with_a_bad_backend(paths: list[Obj], why: str) -> None:
+    trace = told("outside", "ingress/web", with_ingress(*paths))
+    assert not trace.arrives and trace.reasons == [why]
+    assert verdict(trace) == "it is answered with 503 by the ingress controller"
+
+
+def test_an_ingress_without_an_address_and_one_that_does_not_exist() -> None:
+    trace = told("outside", "ingress/web", with_ingress(path(), address="", ingressClassName="nginx"))
+    assert trace.reasons == ["Ingress default/web has no address: no ingress controller serves its class nginx"]
+    with pytest.raises(TraceError, match='there is no Ingress "x"'):
+        told("outside", "ingress/x")
+    with pytest.raises(TraceError, match="takes TCP only"):
+        told("outside", "ingress/web", with_ingress(path()), proto=17)
+    assert told("outside", "ingress/web", with_ingress(path(), tls=[{"secretName": "x"}])).reasons  # 443 is taken

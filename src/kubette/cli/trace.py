@@ -26,7 +26,8 @@ _PROTOCOLS = {"tcp": 6, "udp": 17}
 @click.option("-n", "--namespace", default="default", show_default=True, help="Where short names are looked for.")
 @click.option("--udp", is_flag=True, help="A UDP packet, not a TCP connection.")
 @click.option(
-    "--kubeconfig", type=click.Path(dir_okay=False, path_type=Path),
+    "--kubeconfig",
+    type=click.Path(dir_okay=False, path_type=Path),
     help="Any cluster with kubette's service proxy.  [default: the local cluster --name]",
 )
 @name_option
@@ -45,25 +46,29 @@ def command(
 ) -> None:
     """Explain the path from FROM to TO, step by step.
 
-    FROM is pod/NAME, node/NAME or outside; TO is svc/NAME[:PORT], a URL, a name[:port] or an ip[:port]. Nothing is
-    sent: the packet walks the tables that the node's service proxy makes of the cluster's objects, and on a local
-    cluster the node's kernel is asked whether it has them. Exits 0 when somebody there may answer, else 1.
+    FROM is pod/NAME, node/NAME or outside. TO is svc/NAME[:PORT], pod/NAME[:PORT], ingress/NAME[:PORT], an http or
+    https URL, a name[:port] or an ip[:port]. NAME may be NAMESPACE/NAME. Nothing is sent: the packet walks the tables
+    that the node's service proxy makes of the cluster's objects. On a local cluster, the node's kernel is asked
+    whether it has them, and the pod's whether a process listens on the port. Exits 0 when every end may answer, else 1.
     """
     from kubette import trace
     from kubette.trace import text
 
     spec = None if kubeconfig else _local(name, data_root)
     config, settings = _cluster(spec, kubeconfig)
+    proto = _PROTOCOLS["udp" if udp else "tcp"]
     try:
         asked = trace.parse_source(source, namespace), trace.parse_target(target, namespace)
-        told = trace.explain(_read(config, settings), *asked, _PROTOCOLS["udp" if udp else "tcp"])
+        world = _read(config, settings)
+        found = trace.explain(world, *asked, proto)
     except trace.TraceError as error:
         raise ClusterError(str(error)) from error
-    told.target = target
+    found.target = target
     if spec is not None:
-        _ask_kernels(spec, told)
-    click.echo(json.dumps(text.document(told)) if output == "json" else "\n".join(text.lines(told)))
-    if not told.arrives:
+        _compare_tables(spec, found)
+        _check_listening(spec, world, found, proto)
+    click.echo(json.dumps(text.document(found)) if output == "json" else "\n".join(text.lines(found)))
+    if not found.arrives:
         raise SystemExit(1)
 
 
@@ -79,7 +84,7 @@ def _local(name: str, data_root: Path) -> ClusterSpec:
 
 
 def _cluster(spec: ClusterSpec | None, kubeconfig: Path | None) -> tuple[ClientConfig, dict[str, Any]]:
-    """Whom to ask, and what the objects do not tell."""
+    """How to reach the API server, and the settings that are in no object."""
     from kubette import compose
     from kubette.client.config import ClientConfig, ConfigError
 
@@ -112,7 +117,7 @@ def _read(config: ClientConfig, settings: dict[str, Any]) -> World:
         raise ClusterError(f"the API server does not answer: {error}") from error
 
 
-def _ask_kernels(spec: ClusterSpec, told: Trace) -> None:
+def _compare_tables(spec: ClusterSpec, found: Trace) -> None:
     """Compare the tables that were walked with those of the nodes' kernels."""
     import contextlib
     from functools import partial
@@ -121,11 +126,36 @@ def _ask_kernels(spec: ClusterSpec, told: Trace) -> None:
     from kubette.nft.socket import Kernel
     from kubette.trace.kernel import differences
 
-    for node, table in told.tables.items():
+    for node, table in found.tables.items():
         path = local.namespace(spec.name, node)
         if not path.exists():
             continue
         with contextlib.closing(netns.inside(path, Kernel)) as kernel:
-            found = differences(table, partial(kernel.elements, table.family, table.name))
-        told.add(node, found[0] if found else "the node's kernel has this table")
-        told.because(*found)
+            rows = differences(table, partial(kernel.elements, table.family, table.name))
+        found.add(node, rows[0] if rows else "the node's kernel has this table")
+        found.because(*rows)
+
+
+def _check_listening(spec: ClusterSpec, world: World, found: Trace, proto: int) -> None:
+    """Look into the network namespaces of the ends: does a process listen there?"""
+    from functools import partial
+
+    from kubette.api import meta
+    from kubette.network import local, netns
+    from kubette.runtime.layout import pod_netns
+    from kubette.trace import listening
+    from kubette.trace.report import Landing
+
+    def sockets(end: Landing) -> list[listening.Socket] | None:
+        path = local.namespace(spec.name, end.node)
+        if end.pod:
+            pod = world.pod(*end.pod.split("/", 1))
+            if pod is None:
+                return None
+            path = pod_netns(spec.node_run(end.node), meta.uid(pod))
+        try:
+            return netns.inside(path, partial(listening.sockets, proto))
+        except OSError:  # the node is stopped, or the pod has just ended
+            return None
+
+    listening.check(found, proto, sockets)

@@ -8,6 +8,11 @@ from pathlib import Path
 from kubette.runtime.cgroups import Hierarchies
 
 
+def pod_netns(run_dir: Path, pod_uid: str) -> Path:
+    """The file that pins the network namespace of a pod; ``run_dir``: the node's."""
+    return run_dir / "sandboxes" / pod_uid / "net"
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """``data_dir`` outlives reboots, ``run_dir`` need not; ``cgroup``: the node's, below the hierarchies' roots."""

@@ -2,12 +2,12 @@
 
     question  what was asked: a source and a target         world    the cluster's objects at one moment
     goals     the source and the addresses that are meant   names    a host name → addresses, as cluster DNS says
-    ways      one packet through one node's service table   reasons  why nobody answers
+    ways      one packet through one node's service table   reasons  why no pod answers
     explain   all of it: a question → a Trace (report)      text     a Trace for people
-    kernel    whether a node's kernel holds that table
+    kernel    whether a node's kernel holds that table      listening  whether a process listens at the end
 
-It runs the proxy's and DNS's own pure functions over the objects, so what it tells is what they do; that is why it lies
-above the components, and not beside them. Nothing is sent to the cluster's pods, and nothing is changed.
+It runs the pure functions of proxy, DNS and ingress over the objects, so that its answer is what they do; therefore it
+lies above the components, and not beside them. Nothing is sent to the cluster's pods, and nothing is changed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A question and the cluster's objects → a Trace: the steps of the path, where it may end, and why if nobody answers.
+"""A question and the cluster's objects → a Trace: the steps of the path, its possible ends, and why no pod answers.
 
 Pure. The order is a packet's own: a name becomes an address, a node's table takes the packet, a backend gets it.
 """
@@ -9,6 +9,9 @@ from collections.abc import Iterator
 
 from kubette.agent import neighbours
 from kubette.api import meta
+from kubette.api.meta import Object
+from kubette.ingress.model import Target as IngressBackend
+from kubette.ingress.model import ingress as narrow_ingress
 from kubette.nft.expr import Verdict
 from kubette.nft.types import Table, family_of, inside, packed_ip, packed_port, packed_proto
 from kubette.proxy import policy
@@ -17,17 +20,67 @@ from kubette.trace.goals import Start, goals, start_of
 from kubette.trace.question import Source, Target
 from kubette.trace.report import ARRIVES, Landing, Step, Trace
 from kubette.trace.ways import Way, protocol, table_of, ways
-from kubette.trace.world import Obj, World, node_ips, of_family
+from kubette.trace.world import World, ips_of, node_ips, of_family
+
+_TCP = 6
 
 
 def explain(world: World, source: Source, target: Target, proto: int = 6) -> Trace:
-    """Raises TraceError when the question names what is not there."""
+    """Raises TraceError when the question names an object that does not exist."""
     trace = Trace(str(source), str(target))
     start = start_of(world, source)
     for address, port in goals(world, start, target, proto, trace):
         _walk(world, start, address, port, proto, trace)
+    if target.kind == "ingress" and trace.arrives:
+        _behind_ingress(world, target.name, trace)
     trace.landings = list(dict.fromkeys(trace.landings))
     return trace
+
+
+def _behind_ingress(world: World, name: tuple[str, str], trace: Trace) -> None:
+    """From the ingress controller, where the path has come so far, to the backends of the Ingress."""
+    controllers = [(end, world.pod_at(end.address)) for end in trace.landings if end.fate == "pod"]
+    if not controllers:
+        return  # a controller outside of pods: its connections are not known
+    trace.landings = []
+    for end, _ in controllers:
+        trace.add(end.node, f"the ingress controller {end.pod} takes it")
+    ingress = narrow_ingress(world.ingress(*name) or {})
+    routes = [(f"{rule.host or '*'}{path.path}", path.target) for rule in ingress.rules for path in rule.paths]
+    routes += [("what no rule matches", ingress.default)] if ingress.default else []
+    for what, backend in routes:
+        trace.add("ingress", f"{what} → {backend.resource or f'Service {name[0]}/{backend.service}:{backend.port}'}")
+    if not routes:
+        trace.because(f"Ingress {'/'.join(name)} has no rule with a backend")
+    for backend in dict.fromkeys(backend for _, backend in routes):
+        ends = sorted(_ingress_ends(world, name, backend, trace))
+        for end, pod in controllers:
+            if not ends:
+                trace.landings.append(Landing("unavailable", end.address, end.port, end.node, end.pod))
+            start = Start(world.node(end.node), pod, tuple(ips_of(pod or {})))
+            for address, port in ends:
+                _walk(world, start, address, port, _TCP, trace)
+
+
+def _ingress_ends(world: World, name: tuple[str, str], backend: IngressBackend, trace: Trace) -> set[policy.Backend]:
+    """The endpoints that the ingress controller connects to; none with the reason."""
+    service = world.service(name[0], backend.service)
+    if backend.resource:
+        trace.because(f"Ingress {'/'.join(name)} has the backend {backend.resource}, which kubette does not serve")
+        return set()
+    if service is None:
+        trace.because(f"Ingress {'/'.join(name)} names Service {name[0]}/{backend.service}, which does not exist")
+        return set()
+    rows = [r for r in reasons.ports_of(service) if r.get("protocol", "TCP") == "TCP"]
+    row = next((r for r in rows if backend.port in (r["port"], r.get("name"))), None)
+    if row is None:
+        has = reasons.ports_text(service)
+        trace.because(f"Service {name[0]}/{backend.service} has no TCP port {backend.port}; it has {has}")
+        return set()
+    ends = reasons.backends(world, service, row)
+    if not ends:
+        trace.because(*reasons.no_endpoints(world, service, row))
+    return ends
 
 
 def _walk(world: World, start: Start, address: str, port: int, proto: int, trace: Trace) -> None:
@@ -56,7 +109,7 @@ def _walk(world: World, start: Start, address: str, port: int, proto: int, trace
             trace.because(*_why(world, node, address, port, proto, way, outside=start.node is None))
 
 
-def _entrance(world: World, address: str, port: int, trace: Trace) -> Obj | None:
+def _entrance(world: World, address: str, port: int, trace: Trace) -> Object | None:
     """The node that a packet from outside comes to."""
     if own := world.node_at(address):
         return own
@@ -100,7 +153,7 @@ def _elements(table: Table, address: str, proto: int, port: int) -> Iterator[str
             yield f"map {scope.value} {{ {' . '.join(words)} : {verdict} }}"
 
 
-def _land(world: World, start: Start, node: Obj, way: Way, source: str) -> Landing:
+def _land(world: World, start: Start, node: Object, way: Way, source: str) -> Landing:
     """What becomes of the packet behind the table."""
     where, seen = meta.name(node), way.source
     if way.fate != "accept":
@@ -125,9 +178,7 @@ def _land(world: World, start: Start, node: Obj, way: Way, source: str) -> Landi
     return Landing("outside", way.address, way.port, where, "", leaves, f"leaves by {where}, as {leaves}")
 
 
-def _why(
-    world: World, node: Obj, address: str, port: int, proto: int, way: Way, *, outside: bool
-) -> Iterator[str]:
+def _why(world: World, node: Object, address: str, port: int, proto: int, way: Way, *, outside: bool) -> Iterator[str]:
     word = protocol(proto).upper()
     services = reasons.services_at(world, address)
     found = reasons.node_port_at(world, port, proto) if not services and world.node_at(address) else None
@@ -146,9 +197,7 @@ def _why(
             yield from _no_backend(world, service, row, node, way, outside=outside)
 
 
-def _no_backend(
-    world: World, service: Obj, row: Obj, node: Obj, way: Way, *, outside: bool
-) -> Iterator[str]:
+def _no_backend(world: World, service: Object, row: Object, node: Object, way: Way, *, outside: bool) -> Iterator[str]:
     name, spec = f"{meta.namespace(service)}/{meta.name(service)}", service.get("spec") or {}
     if not reasons.backends(world, service, row):
         yield from reasons.no_endpoints(world, service, row)

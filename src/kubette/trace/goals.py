@@ -1,4 +1,4 @@
-"""Where a path starts, and which addresses it is for: the question's words against the objects.
+"""Where a path starts and to which addresses it goes: the question looked up in the objects.
 
 Pure. A name means what it means at the start: pods ask cluster DNS, nodes and the outside do not.
 """
@@ -10,23 +10,25 @@ from dataclasses import dataclass
 
 from kubette.agent import neighbours
 from kubette.api import meta
+from kubette.api.meta import Object
 from kubette.nft.types import family_of
 from kubette.proxy import state
 from kubette.trace import names, reasons
 from kubette.trace.question import Source, Target, TraceError
 from kubette.trace.report import Trace
 from kubette.trace.ways import protocol
-from kubette.trace.world import Obj, World, ips_of, node_ips
+from kubette.trace.world import World, ips_of, node_ips
 
-_GUESS = 80  # where a port was neither said nor known
+_GUESS = 80  # the port where none was given and none is declared
+_TCP = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """``node`` is None outside, and ``pod`` where it is no pod that starts."""
+    """``node`` is None outside; ``pod`` is None when the packet does not start in a pod."""
 
-    node: Obj | None = None
-    pod: Obj | None = None
+    node: Object | None = None
+    pod: Object | None = None
     addresses: tuple[str, ...] = ()
     local: bool = False  # the packet is made by a process in the node's own network
 
@@ -48,13 +50,14 @@ def start_of(world: World, source: Source) -> Start:
     return Start(node, pod, tuple(ips_of(pod)), local=bool((pod.get("spec") or {}).get("hostNetwork")))
 
 
-def _names(objects: Sequence[Obj]) -> str:
+def _names(objects: Sequence[Object]) -> str:
     return ", ".join(map(meta.name, objects)) or "none"
 
 
 def goals(world: World, start: Start, target: Target, proto: int, trace: Trace) -> list[tuple[str, int]]:
-    if target.service:
-        return _of_service(world, start, target, proto, trace)
+    if target.kind:
+        find = {"svc": _of_service, "pod": _of_pod, "ingress": _of_ingress}[target.kind]
+        return find(world, start, target, proto, trace)
     if target.is_address:
         return [(target.host, _number(world, target, target.host))]
     if start.pod is None or not names.uses_cluster_dns(start.pod):
@@ -63,7 +66,7 @@ def goals(world: World, start: Start, target: Target, proto: int, trace: Trace) 
             trace.because(f"{target.host} is no name of the cluster, and is not asked of cluster DNS from here")
             return []
         trace.add("name", f"{target.host} is not asked of cluster DNS from here; Service {'/'.join(meant)} is taken")
-        return _of_service(world, start, Target("", target.port, meant), proto, trace)
+        return _of_service(world, start, Target("", target.port, meant, kind="svc"), proto, trace)
     try:
         found = names.resolve(world, meta.namespace(start.pod), target.host)
     except ValueError as error:
@@ -78,7 +81,7 @@ def goals(world: World, start: Start, target: Target, proto: int, trace: Trace) 
 
 
 def _number(world: World, target: Target, address: str) -> int:
-    """The port's number: as said, as the Service at the address calls it, else its first."""
+    """The port's number: as given, by its name in the Service at the address, else the Service's first."""
     if isinstance(target.port, int):
         return target.port
     for service in reasons.services_at(world, address):
@@ -91,8 +94,7 @@ def _number(world: World, target: Target, address: str) -> int:
 
 
 def _of_service(world: World, start: Start, target: Target, proto: int, trace: Trace) -> list[tuple[str, int]]:
-    assert target.service is not None
-    namespace, name = target.service
+    namespace, name = target.name
     service = world.service(namespace, name)
     if service is None:
         raise TraceError(f'there is no Service "{name}" in namespace "{namespace}"')
@@ -119,7 +121,72 @@ def _of_service(world: World, start: Start, target: Target, proto: int, trace: T
     return [(address, row["port"])]
 
 
-def _row(service: Obj, port: int | str, proto: int) -> Obj:
+def _of_pod(world: World, start: Start, target: Target, proto: int, trace: Trace) -> list[tuple[str, int]]:
+    namespace, name = target.name
+    pod = world.pod(namespace, name)
+    if pod is None:
+        raise TraceError(f'there is no pod "{name}" in namespace "{namespace}"')
+    if not ips_of(pod) or (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
+        trace.because(f"pod {namespace}/{name} {reasons.pod_trouble(pod, {})}")
+        return []
+    families = {family_of(ip) for ip in start.addresses}
+    address = next((ip for ip in ips_of(pod) if family_of(ip) in families), "")
+    if not address:
+        trace.because(f"pod {namespace}/{name} has no address of the family that this source has")
+        return []
+    port = _pod_port(pod, target.port, proto)
+    if port is None:
+        port = _GUESS
+        trace.add("name", f"pod {namespace}/{name} declares no {protocol(proto).upper()} port; {_GUESS} is taken")
+    trace.add("name", f"pod {namespace}/{name} has the address {address}")
+    return [(address, port)]
+
+
+def _pod_port(pod: Object, wanted: int | str, proto: int) -> int | None:
+    """The number of a pod's port; the first that it declares when none was given, None when it declares none."""
+    if isinstance(wanted, int):
+        return wanted
+    rows = [
+        row
+        for container in (pod.get("spec") or {}).get("containers") or ()
+        for row in container.get("ports") or ()
+        if state.PROTOCOLS.get(row.get("protocol", "TCP")) == proto
+    ]
+    found = next((r for r in rows if wanted in ("", r.get("name"))), None)
+    if found is None and wanted:
+        raise TraceError(f"pod {meta.name(pod)} has no {protocol(proto).upper()} port named {wanted!r}")
+    return int(found["containerPort"]) if found else None
+
+
+def _of_ingress(world: World, start: Start, target: Target, proto: int, trace: Trace) -> list[tuple[str, int]]:
+    """The address of the ingress controller; what it does with a request is ``explain``'s."""
+    namespace, name = target.name
+    ingress = world.ingress(namespace, name)
+    if ingress is None:
+        raise TraceError(f'there is no Ingress "{name}" in namespace "{namespace}"')
+    if proto != _TCP:
+        raise TraceError("an Ingress takes TCP only")
+    if isinstance(target.port, str) and target.port:
+        raise TraceError(f"the ports of an Ingress have no names: {target.port!r}")
+    rows = ((ingress.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
+    addresses = [row["ip"] for row in rows if row.get("ip")]
+    families = {family_of(ip) for ip in start.addresses}
+    usable = [ip for ip in addresses if family_of(ip) in families]
+    if not addresses:
+        class_ = (ingress.get("spec") or {}).get("ingressClassName")
+        trace.because(
+            f"Ingress {namespace}/{name} has no address: no ingress controller serves "
+            + (f"its class {class_}" if class_ else "it, and it names no class")
+        )
+    elif not usable:
+        trace.because(f"Ingress {namespace}/{name} has no address of the family that this source has")
+    if not usable:
+        return []
+    trace.add("name", f"Ingress {namespace}/{name} has the address {usable[0]}")
+    return [(usable[0], target.port or (443 if (ingress.get("spec") or {}).get("tls") else 80))]
+
+
+def _row(service: Object, port: int | str, proto: int) -> Object:
     """The Service's port that is meant."""
     rows = [r for r in reasons.ports_of(service) if state.PROTOCOLS.get(r.get("protocol", "TCP")) == proto]
     found = next((r for r in rows if port in ("", r["port"], r.get("name"))), None)
@@ -131,7 +198,7 @@ def _row(service: Obj, port: int | str, proto: int) -> Obj:
     return found
 
 
-def _from_outside(world: World, service: Obj, row: Obj, trace: Trace) -> list[tuple[str, int]]:
+def _from_outside(world: World, service: Object, row: Object, trace: Trace) -> list[tuple[str, int]]:
     """The addresses of a Service that mean something outside the cluster."""
     ingress = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
     balanced = [i["ip"] for i in ingress if i.get("ip")]

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from kubette.api import meta
+from kubette.api.meta import Object
 from kubette.dns import objects, wire
 from kubette.dns.zone import Zone
-from kubette.trace.world import Obj, World
+from kubette.trace.world import World
 
 _CLUSTER_FIRST = ("ClusterFirst", "ClusterFirstWithHostNet")
 _NDOTS = 5
@@ -25,7 +26,7 @@ class Resolved:
     tried: list[str] = field(default_factory=list)
 
 
-def uses_cluster_dns(pod: Obj) -> bool:
+def uses_cluster_dns(pod: Object) -> bool:
     """By dnsPolicy; a pod on the host's network has the node's resolvers unless it says otherwise."""
     spec = pod.get("spec") or {}
     policy = spec.get("dnsPolicy") or "ClusterFirst"

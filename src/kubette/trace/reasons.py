@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kubette.api import meta
+from kubette.api.meta import Object
 from kubette.nft.expr import Family
 from kubette.proxy import policy, state
 from kubette.proxy.state import PROTOCOLS
-from kubette.trace.world import Obj, World
+from kubette.trace.world import World
 
 _MOST = 5  # pods that are told one by one
 
 
-def services_at(world: World, address: str) -> list[Obj]:
+def services_at(world: World, address: str) -> list[Object]:
     """The Services that have the address: as ClusterIP, load-balancer IP or external IP."""
     out = []
     for service in world.services:
@@ -25,7 +26,7 @@ def services_at(world: World, address: str) -> list[Obj]:
     return out
 
 
-def node_port_at(world: World, port: int, proto: int) -> tuple[Obj, Obj] | None:
+def node_port_at(world: World, port: int, proto: int) -> tuple[Object, Object] | None:
     """The Service, and its port, that has the NodePort."""
     for service in world.services:
         for row in ports_of(service):
@@ -34,23 +35,23 @@ def node_port_at(world: World, port: int, proto: int) -> tuple[Obj, Obj] | None:
     return None
 
 
-def ports_of(service: Obj) -> list[Obj]:
+def ports_of(service: Object) -> list[Object]:
     return (service.get("spec") or {}).get("ports") or []
 
 
-def port_at(service: Obj, port: int, proto: int) -> Obj | None:
+def port_at(service: Object, port: int, proto: int) -> Object | None:
     """The Service's port of that number and protocol."""
     rows = (r for r in ports_of(service) if PROTOCOLS.get(r.get("protocol", "TCP")) == proto)
     return next((r for r in rows if r.get("port") == port), None)
 
 
-def ports_text(service: Obj) -> str:
+def ports_text(service: Object) -> str:
     """``http 80/TCP, https 443/TCP``."""
     rows = [f"{r.get('name', '')} {r['port']}/{r.get('protocol', 'TCP')}".strip() for r in ports_of(service)]
     return ", ".join(rows) or "none"
 
 
-def no_endpoints(world: World, service: Obj, port: Obj) -> Iterator[str]:
+def no_endpoints(world: World, service: Object, port: Object) -> Iterator[str]:
     """Why a port of a Service has no ready endpoint."""
     name = f"{meta.namespace(service)}/{meta.name(service)}"
     selector = (service.get("spec") or {}).get("selector")
@@ -68,7 +69,7 @@ def no_endpoints(world: World, service: Obj, port: Obj) -> Iterator[str]:
         yield f"and {len(pods) - _MOST} more pods that {words} matches"
 
 
-def pod_trouble(pod: Obj, port: Obj) -> str:
+def pod_trouble(pod: Object, port: Object) -> str:
     """Why a pod is no endpoint of a Service's port."""
     status, spec = pod.get("status") or {}, pod.get("spec") or {}
     if meta.deleting(pod):
@@ -95,7 +96,7 @@ def pod_trouble(pod: Obj, port: Obj) -> str:
     return "is ready, and not yet among the endpoints"
 
 
-def backends(world: World, service: Obj, port: Obj) -> set[policy.Backend]:
+def backends(world: World, service: Object, port: Object) -> set[policy.Backend]:
     """The endpoints that may serve a Service's port, from anywhere; of headless Services, too."""
     spec = service.get("spec") or {}
     wanted = state.ServicePort(port.get("name") or "", PROTOCOLS[port.get("protocol", "TCP")], port["port"])
@@ -107,7 +108,7 @@ def backends(world: World, service: Obj, port: Obj) -> set[policy.Backend]:
     return out
 
 
-def _slice(obj: Obj) -> state.Slice | None:
+def _slice(obj: Object) -> state.Slice | None:
     """As the proxy narrows it, but for the label that keeps headless Services from it."""
     labels = {k: v for k, v in meta.labels(obj).items() if k != state.HEADLESS_LABEL}
     return state.endpoint_slice({**obj, "metadata": {**obj["metadata"], "labels": labels}})

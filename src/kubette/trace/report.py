@@ -1,4 +1,4 @@
-"""What a trace tells, as data: steps, ends and reasons."""
+"""The result of a trace as data: steps, ends and reasons."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from kubette.nft.types import Table
 
-ARRIVES = ("pod", "node", "outside")
+ARRIVES = ("pod", "node", "outside")  # fates
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +19,8 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Landing:
-    """One end of the path. ``fate`` is pod, node, outside (it leaves the cluster), or reset, unreachable, drop.
-    ``source``: whom the other end sees."""
+    """One end of the path. ``fate`` is pod, node, outside (it leaves the cluster), or reset, unreachable, drop, or
+    unavailable (an ingress controller answers 503). ``source``: the address that the other end sees."""
 
     fate: str
     address: str
@@ -46,7 +46,7 @@ class Trace:
 
     @property
     def arrives(self) -> bool:
-        """Whether every end is somebody who may answer."""
+        """Whether every end may answer."""
         return bool(self.landings) and all(end.fate in ARRIVES for end in self.landings)
 
     def add(self, where: str, what: str) -> None:

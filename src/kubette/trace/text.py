@@ -11,6 +11,7 @@ _REFUSALS = {
     "reset": "refused at once (TCP reset)",
     "unreachable": "refused at once (unreachable)",
     "drop": "dropped in silence",
+    "unavailable": "answered with 503 by the ingress controller",
 }
 
 

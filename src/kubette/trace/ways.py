@@ -11,6 +11,7 @@ import ipaddress
 from dataclasses import dataclass
 
 from kubette.api import meta
+from kubette.api.meta import Object
 from kubette.nft.expr import Family
 from kubette.nft.fake import FakeKernel
 from kubette.nft.tracer import Outcome, Packet, Tracer
@@ -18,7 +19,7 @@ from kubette.nft.types import Table, family_of, inside, packed_ip
 from kubette.proxy import state
 from kubette.proxy.config import ProxyConfig
 from kubette.proxy.program import Program
-from kubette.trace.world import Obj, World, node_ips
+from kubette.trace.world import World, node_ips
 
 _MOST = 1000  # choices that are walked
 _NAMES = {6: "tcp", 17: "udp", 132: "sctp"}
@@ -36,7 +37,7 @@ class Way:
     rewritten: bool  # the destination is a backend's, not the one that was called
 
 
-def table_of(world: World, node: Obj, family: Family) -> Table | None:
+def table_of(world: World, node: Object, family: Family) -> Table | None:
     """The service table of a node; None when the node has no address of the family."""
     spec, ips = node.get("spec") or {}, tuple(node_ips(node))
     cidrs = tuple(spec.get("podCIDRs") or ())
@@ -64,9 +65,7 @@ def ways(world: World, table: Table, source: str, target: str, proto: int, port:
         return 0
 
     def walk(choice: int) -> Outcome:
-        tracer = Tracer(
-            table, first if choice < 0 else lambda n: min(choice, n - 1), loops=lambda a: _inside(world, a)
-        )
+        tracer = Tracer(table, first if choice < 0 else lambda n: min(choice, n - 1), loops=lambda a: _inside(world, a))
         return tracer.output(packet) if local else tracer.prerouting(packet)
 
     out = {_way(walk(-1)): None}

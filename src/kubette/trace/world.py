@@ -9,39 +9,43 @@ from typing import Any
 
 from kubette.api import meta
 from kubette.api.kinds import resource
+from kubette.api.meta import Object
 from kubette.api.selectors import from_map
 from kubette.client.interface import Api
 from kubette.nft.types import family_of
 
-Obj = dict[str, Any]
-KINDS = ("services", "endpointslices.discovery.k8s.io", "pods", "nodes", "namespaces")
+KINDS = ("services", "endpointslices.discovery.k8s.io", "pods", "nodes", "namespaces", "ingresses.networking.k8s.io")
 
 
 @dataclass(frozen=True, slots=True)
 class World:
     """``outside_ip``: the address of a client outside the cluster. CIDRs are text."""
 
-    services: Sequence[Obj] = ()
-    slices: Sequence[Obj] = ()
-    pods: Sequence[Obj] = ()
-    nodes: Sequence[Obj] = ()
-    namespaces: Sequence[Obj] = ()
+    services: Sequence[Object] = ()
+    slices: Sequence[Object] = ()
+    pods: Sequence[Object] = ()
+    nodes: Sequence[Object] = ()
+    namespaces: Sequence[Object] = ()
+    ingresses: Sequence[Object] = ()
     pod_cidrs: tuple[str, ...] = ("10.42.0.0/16",)
     service_cidrs: tuple[str, ...] = ("10.43.0.0/16",)
     domain: str = "cluster.local"
     outside_ip: str = "192.0.2.1"
 
-    def pod(self, namespace: str, name: str) -> Obj | None:
+    def pod(self, namespace: str, name: str) -> Object | None:
         return _find(self.pods, namespace, name)
 
-    def node(self, name: str) -> Obj | None:
+    def node(self, name: str) -> Object | None:
         return _find(self.nodes, "", name)
 
-    def service(self, namespace: str, name: str) -> Obj | None:
+    def service(self, namespace: str, name: str) -> Object | None:
         return _find(self.services, namespace, name)
 
-    def pod_at(self, ip: str) -> Obj | None:
-        """The living pod with that address of its own (pods on the host's network have the node's)."""
+    def ingress(self, namespace: str, name: str) -> Object | None:
+        return _find(self.ingresses, namespace, name)
+
+    def pod_at(self, ip: str) -> Object | None:
+        """The running pod that has the address. Pods on the host's network have none of their own."""
         for pod in self.pods:
             status = pod.get("status") or {}
             if status.get("phase") in ("Succeeded", "Failed") or (pod.get("spec") or {}).get("hostNetwork"):
@@ -50,10 +54,10 @@ class World:
                 return pod
         return None
 
-    def node_at(self, ip: str) -> Obj | None:
+    def node_at(self, ip: str) -> Object | None:
         return next((n for n in self.nodes if ip in node_ips(n)), None)
 
-    def selected(self, service: Obj) -> Iterator[Obj]:
+    def selected(self, service: Object) -> Iterator[Object]:
         """The pods that a Service's selector matches."""
         selector = from_map((service.get("spec") or {}).get("selector"))
         for pod in self.pods:
@@ -62,13 +66,12 @@ class World:
 
 
 async def read(client: Api, **settings: Any) -> World:
-    """Everything in one go. ``settings`` are World's other fields. Raises ApiError."""
+    """Read all of ``KINDS`` at once. ``settings`` are World's other fields. Raises ApiError."""
     lists = await asyncio.gather(*(client.list(resource(kind)) for kind in KINDS))
-    services, slices, pods, nodes, namespaces = (found["items"] for found in lists)
-    return World(services, slices, pods, nodes, namespaces, **settings)
+    return World(*(found["items"] for found in lists), **settings)
 
 
-def _find(objects: Sequence[Obj], namespace: str, name: str) -> Obj | None:
+def _find(objects: Sequence[Object], namespace: str, name: str) -> Object | None:
     return next((o for o in objects if meta.name(o) == name and meta.namespace(o) == namespace), None)
 
 
