@@ -134,7 +134,7 @@ async def _keep(informers: list[Informer[Any]], act: Callable[[], None], links: 
             await informer.wait_synced()
             informer.subscribe(lambda key, old, new: changed.set() if old != new else None)
         with contextlib.closing(Disturbance(links)) as disturbance:
-            loop.add_reader(disturbance.fileno(), lambda: changed.set() if disturbance.heed() else None)
+            loop.add_reader(disturbance.fileno(), lambda: changed.set() if disturbance.read() else None)
             try:
                 changed.set()
                 while True:

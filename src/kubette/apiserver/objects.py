@@ -81,19 +81,19 @@ class Pending:
         self._ack = ack
         self.value = value
 
-    def settled(self, done: Callable[[], None] | None, refused: Callable[[], None] | None) -> None:
-        """Call ``done`` once the write is on disk, ``refused`` if it is not. They run whether or not somebody
-        still waits: a client that has gone must not leave an allocation behind."""
+    def on_outcome(self, done: Callable[[], None] | None, refused: Callable[[], None] | None) -> None:
+        """Call ``done`` when the write is on disk, or ``refused`` when it failed. Both run although no request may
+        wait any more: a client that has gone must not leave an allocation behind."""
         ack = self._ack
         if ack is None or not (done or refused):
             return
 
-        def settle(ack: asyncio.Future[int]) -> None:
+        def call(ack: asyncio.Future[int]) -> None:
             hook = refused if ack.cancelled() or ack.exception() else done
             if hook is not None:
                 hook()
 
-        ack.add_done_callback(settle)
+        ack.add_done_callback(call)
 
     async def wait(self) -> bytes:
         """Raises InternalError when the datastore refused the write."""
@@ -106,7 +106,7 @@ class Pending:
 
 
 def encode_stored(obj: Object) -> bytes:
-    """An object's JSON. Raises BadRequest for what cannot be told in it: nesting beyond 254 levels."""
+    """An object's JSON. Raises BadRequest when the nesting is deeper than 254 levels."""
     try:
         return orjson.dumps(obj)
     except orjson.JSONEncodeError as e:

@@ -222,7 +222,7 @@ def _gone(objects: Objects, kind: Kind, strategy: Strategy, obj: Object, old: Ob
         return Written(kind, _dry(kind, obj), False)
     pending = objects.put(kind, storable(kind, obj), delete=True)
     # What the object held is free once the deletion is on disk, not before.
-    pending.settled(lambda: strategy.deleted(old), None)
+    pending.on_outcome(lambda: strategy.deleted(old), None)
     return Written(kind, pending, False)
 
 
@@ -238,7 +238,7 @@ def _append(
         strategy.release(new, old, ctx)
         return Written(kind, _dry(kind, new), created)
     pending = objects.put(kind, storable(kind, new))
-    pending.settled(None, lambda: strategy.release(new, old, ctx))
+    pending.on_outcome(None, lambda: strategy.release(new, old, ctx))
     return Written(kind, pending, created)
 
 

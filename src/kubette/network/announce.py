@@ -50,7 +50,7 @@ def apply(link: str, wanted: Collection[str], pool: Collection[str] | None, own:
 
 
 def gratuitous_arp(link: str, address: str) -> None:
-    """Tell the link that ``address`` is here now: an ARP request and a reply for ourselves, as some heed one only."""
+    """Announce ``address`` on the link: a gratuitous ARP request and reply, since some hosts accept only one."""
     ip = socket.inet_aton(address)
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.htons(_ETH_P_ARP)) as sock:
         sock.bind((link, _ETH_P_ARP))

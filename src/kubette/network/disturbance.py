@@ -1,7 +1,8 @@
-"""Tells when routes or addresses were taken away, so that whoever put them there can put them back.
+"""Watches for routes and addresses that another program removes, so that their owner can restore them.
 
-The kernel names a deleted route, but not those that fall with a link or an address, so these count as well. What is
-told is that something may be missing, never what. rtnetlink(7), without a library: every agent holds this.
+The kernel reports a deleted route, but not the routes that go with a link or an address, so changes of links and
+addresses count as well. The answer is that something may be missing, never what. This reads rtnetlink(7) without a
+library, because every agent holds one.
 """
 
 from __future__ import annotations
@@ -18,25 +19,25 @@ _OF_A_LINK = (_NEWLINK, _DELADDR)  # their bodies have the link's index at offse
 
 
 class Disturbance:
-    """Listens in the network namespace in which it was made. ``links``: whose changes count; None: everyone's."""
+    """Listens in the network namespace in which it was made. ``links``: the links whose changes count; None: all."""
 
     def __init__(self, links: Collection[str] | None = None) -> None:
         self._links = None if links is None else {socket.if_nametoindex(name) for name in links}
         self._sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
-        self._sock.bind((0, 0))  # without a port of its own it would hear nothing
+        self._sock.bind((0, 0))  # a socket without a port receives no multicast
         self._sock.setblocking(False)
         for group in (_LINK, _IPV4_ADDR, _IPV4_ROUTE, _IPV6_ADDR, _IPV6_ROUTE):
             self._sock.setsockopt(_SOL_NETLINK, _ADD_MEMBERSHIP, group)
 
     def fileno(self) -> int:
-        """For the event loop: readable when there is something to ``heed``."""
+        """For the event loop: readable when there is something to ``read``."""
         return self._sock.fileno()
 
     def close(self) -> None:
         self._sock.close()
 
-    def heed(self) -> bool:
-        """Read what waits; whether something of ours may be missing now."""
+    def read(self) -> bool:
+        """Read all pending messages. True: a route or address may be missing now."""
         found = False
         while True:
             try:

@@ -106,7 +106,7 @@ class Proxy:
 
     def _disturbed(self) -> None:
         """Somebody took away routes or addresses."""
-        if self._disturbance.heed():
+        if self._disturbance.read():
             self._reroute()
 
     def _reroute(self) -> None:

@@ -1,4 +1,4 @@
-"""IDs told to whoever listens: hints that something has ended, of which some may be missed and none is waited for."""
+"""Publishes IDs to every listener: hints that a container has ended. A hint may be lost, and publishing never waits."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import AsyncIterator
 
 
 class Broadcast:
-    """What is told while nobody listens is lost."""
+    """An ID that is published while no listener is there is lost."""
 
     def __init__(self) -> None:
         self._listeners: set[asyncio.Queue[str]] = set()
 
-    def tell(self, identity: str) -> None:
+    def publish(self, identity: str) -> None:
         for queue in self._listeners:
             queue.put_nowait(identity)
 
     async def listen(self) -> AsyncIterator[str]:
-        """Everything that is told from the first step on."""
+        """Every ID that is published from the first step on."""
         queue: asyncio.Queue[str] = asyncio.Queue()
         self._listeners.add(queue)
         try:

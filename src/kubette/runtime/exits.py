@@ -119,7 +119,7 @@ class Exits:
         if self._records.directory(record.id).is_dir():
             self._records.save(record)
         self._ended.setdefault(record.id, asyncio.Event()).set()
-        self.hints.tell(record.id)
+        self.hints.publish(record.id)
 
     async def wait(self, record: Record, timeout: float | None) -> bool:
         """Whether it has ended before the timeout."""

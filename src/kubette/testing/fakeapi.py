@@ -203,7 +203,7 @@ class FakeApi:
         m.setdefault("deletionTimestamp", meta.now())
         if kind.group_resource == "namespaces":
             new["status"] = {**new.get("status", {}), "phase": "Terminating"}
-        self._settle(kind, old, new)
+        self._finish_write(kind, old, new)
         return copy.deepcopy(new)
 
     async def watch(
@@ -274,10 +274,10 @@ class FakeApi:
         apart = {"metadata", "status", "apiVersion", "kind"}
         if {k: v for k, v in new.items() if k not in apart} != {k: v for k, v in old.items() if k not in apart}:
             new["metadata"]["generation"] = old["metadata"]["generation"] + 1
-        self._settle(kind, old, new)
+        self._finish_write(kind, old, new)
         return copy.deepcopy(new)
 
-    def _settle(self, kind: Kind, old: Obj, new: Obj) -> None:
+    def _finish_write(self, kind: Kind, old: Obj, new: Obj) -> None:
         """Store what is left of an object: nothing, when it is deleted and nobody holds it."""
         if finished(kind, new):
             del self._store[kind.group_resource][meta.key(old)]
@@ -311,7 +311,7 @@ class FakeApi:
             scheduled = {"type": "PodScheduled", "status": "True"}
             status = new.setdefault("status", {})
             status["conditions"] = meta.set_condition(status.get("conditions", []), scheduled)
-            self._settle(kind, old, new)
+            self._finish_write(kind, old, new)
         return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
 
 

@@ -64,7 +64,7 @@ class FakeNodeRuntime:
     def _end(self, c: Container, code: int, oom: bool = False) -> None:
         state = ContainerState.EXITED
         self._containers[c.id] = replace(c, state=state, exit_code=code, finished_at=time.time(), oom_killed=oom)
-        self._exits.tell(c.id)
+        self._exits.publish(c.id)
 
     def reboot(self) -> None:
         """The machine was off: nothing runs any more, and no sandbox is left."""

@@ -201,7 +201,7 @@ class FakeRuntime:
             c, state=ContainerState.EXITED, exit_code=code, finished_at=time.time(), pid=0,
             reason=reason, message=message,
         )  # fmt: skip
-        self._exits.tell(container_id)
+        self._exits.publish(container_id)
 
     async def stop(self, container_id: str, grace_seconds: float) -> None:
         c = self._containers.get(container_id)

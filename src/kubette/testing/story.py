@@ -81,7 +81,7 @@ class Story:
             raise StoryFailed(f"`{shown}` did not end within {self.timeout:g} s") from error
         return Ran(shown, done.returncode, done.stdout, done.stderr, time.monotonic() - started)
 
-    def tell(self, ran: Ran) -> Ran:
+    def show(self, ran: Ran) -> Ran:
         """Show a command and its output."""
         self.say(f"$ {ran.command}")
         for line in ran.text.splitlines():
@@ -111,7 +111,7 @@ class Story:
     def __call__(self, line: str, *, code: int | None = 0, stdin: str | None = None) -> Ran:
         """Run a command line and show it. ``code``: what it must exit with; None: anything."""
         shown, argv = self.argv(line)
-        ran = self.tell(self.run(shown, argv, stdin=stdin))
+        ran = self.show(self.run(shown, argv, stdin=stdin))
         self.expect(code is None or ran.code == code, f"exit code {code}", ran)
         return ran
 
@@ -133,7 +133,7 @@ class Story:
 
     def until(self, line: str, what: str, check: Callable[[Ran], object], *, seconds: float = 30.0) -> Ran:
         """``wait``, and show the last run."""
-        return self.tell(self.wait(line, what, check, seconds=seconds))
+        return self.show(self.wait(line, what, check, seconds=seconds))
 
     def get(self, line: str) -> Any:
         """The JSON that a command prints, unseen."""

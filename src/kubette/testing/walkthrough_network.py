@@ -89,7 +89,7 @@ def outside_service(story: Story) -> None:
         story.say(f"(a small HTTP server listens on {host}:{port}, on this machine and in no cluster)")
         story("kubectl create -f examples/external-svc.yaml")
         edit = f"sed -e s/11.11.11.11/{host}/ -e 's/port: 80/port: {port}/' examples/external-endpoints.yaml"
-        edited = story.tell(story.run(f"{edit} | kubectl create -f -", *_piped(story, edit)))
+        edited = story.show(story.run(f"{edit} | kubectl create -f -", *_piped(story, edit)))
         story.expect(edited.out == "endpoints/external-service created\n", "endpoints created", edited)
         shown = story("kubectl get endpoints external-service")
         story.expect(f"{host}:{port}" in shown.out, "the hand-made address", shown)
@@ -201,7 +201,7 @@ def _pod_is_deleted(story: Story) -> None:
         story.expect(new.code == 0, "an answer", new)
         story(f"kubectl exec {client} -- touch /tmp/end")
         counted, _ = process.communicate(timeout=30)
-    ran = story.tell(Ran("wait", process.returncode, counted, "", 0.0))
+    ran = story.show(Ran("wait", process.returncode, counted, "", 0.0))
     story.expect(_hits(ran) and "FAILED" not in counted, "no failure", ran)
     ips = {p["status"]["podIP"] for p in story.pods()}
     shown = story("kubectl get endpoints kubia")
