@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from decimal import ROUND_CEILING, ROUND_UP, Context, Decimal
-from functools import lru_cache
+
+from kubette.api.caching import cached_short
 
 _BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}  # suffix → power of 1024
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
@@ -41,7 +42,7 @@ def _split(text: str) -> tuple[Decimal, str]:
     return number, suffix
 
 
-@lru_cache(maxsize=4096)
+@cached_short(4096, 64)
 def parse(text: str) -> Decimal:
     """The exact value in base units (cores, bytes). ValueError, with upstream's words, if it is none."""
     return _split(text)[0]
@@ -67,7 +68,7 @@ def _scaled(number: Decimal) -> tuple[int, int]:
     return mantissa, power
 
 
-@lru_cache(maxsize=4096)
+@cached_short(4096, 64)
 def canonical(text: str) -> str:
     """The form upstream prints: ``0.5`` → ``500m``, ``1024Mi`` → ``1Gi``, ``1500M`` stays.
 

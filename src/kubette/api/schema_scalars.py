@@ -12,8 +12,9 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
+
+from kubette.api.caching import cached_short
 
 SECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ").fullmatch
 MICROS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z").fullmatch
@@ -110,7 +111,7 @@ def _base64(text: str) -> str:
 _QUANTITY = re.compile(r"[+-]?[0-9.]+[eEinumkKMGTP]*[-+]?[0-9]*").fullmatch
 
 
-@lru_cache(maxsize=4096)
+@cached_short(4096, 64)
 def canonical_quantity(text: str) -> str | None:
     """The form upstream prints; None where the text is no quantity."""
     from kubette.api.quantity import canonical

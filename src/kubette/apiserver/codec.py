@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any
 
 import orjson
 
+from kubette.api.caching import cached_short
 from kubette.api.errors import NotAcceptable
 
 JSON = "application/json"
@@ -37,7 +38,7 @@ class Accepted:
 DEFAULT = Accepted()
 
 
-@lru_cache(maxsize=256)
+@cached_short(256, 512)
 def accepted(header: str) -> Accepted:
     """The best of an Accept header; plain JSON is preferred where it is listed without a transformation.
     Raises NotAcceptable."""

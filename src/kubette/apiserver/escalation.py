@@ -6,8 +6,11 @@ Source: pkg/registry/rbac/{clusterrole,clusterrolebinding}/policybased; the word
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice, product
 from typing import Any
 
 from kubette.api import meta
@@ -21,63 +24,204 @@ Object = dict[str, Any]
 _GROUP = "rbac.authorization.k8s.io"
 
 
-@dataclass(frozen=True, slots=True)
-class Permission:
-    """One verb on one resource (of one name, if given), or on one path."""
-
-    verb: str
-    group: str = ""
-    resource: str = ""
-    name: str = ""
-    path: str = ""
-
-    @property
-    def subject(self) -> str:
-        """All but the verb, as upstream prints a rule."""
-        if self.path:
-            return f'NonResourceURLs:["{self.path}"]'
-        names = f', ResourceNames:["{self.name}"]' if self.name else ""
-        return f'APIGroups:["{self.group}"], Resources:["{self.resource}"]{names}'
+#: What one comparison may cost: values looked at, combinations of classes tried, and permissions listed in the answer.
+_MAX_VALUES, _MAX_COMBINATIONS, _MAX_LISTED = 300_000, 20_000, 256
 
 
-def permissions(rules: Iterable[Rule]) -> Iterator[Permission]:
-    """The rules taken apart."""
-    for rule in rules:
-        for verb in rule.get("verbs") or ():
-            for path in rule.get("nonResourceURLs") or ():
-                yield Permission(verb, path=path)
-            for group in rule.get("apiGroups") or ():
-                for name in rule.get("resourceNames") or ("",):
-                    for kind in rule.get("resources") or ():
-                        yield Permission(verb, group, kind, name)
-
-
-def covers(rule: Rule, wanted: Permission) -> bool:
-    """Whether who holds ``rule`` holds ``wanted``."""
-    if not {"*", wanted.verb} & set(rule.get("verbs") or ()):
-        return False
-    if wanted.path:
-        return any(
-            url == wanted.path or (url.endswith("*") and wanted.path.startswith(url[:-1]))
-            for url in rule.get("nonResourceURLs") or ()
-        )
-    _, slash, sub = wanted.resource.partition("/")
-    resources = {"*", wanted.resource, *((f"*/{sub}",) if slash else ())}
-    names = rule.get("resourceNames")
-    return bool(
-        {"*", wanted.group} & set(rule.get("apiGroups") or ())
-        and resources & set(rule.get("resources") or ())
-        and (not names or wanted.name in names)
-    )
+class TooComplex(Exception):
+    """The rules cannot be compared within bounds."""
 
 
 def missing(wanted: Iterable[Rule], held: Iterable[Rule]) -> list[str]:
-    """What of ``wanted`` no rule of ``held`` covers, a line a subject."""
-    have, lacking = list(held), dict[str, list[str]]()
-    for permission in dict.fromkeys(permissions(wanted)):
-        if not any(covers(rule, permission) for rule in have):
-            lacking.setdefault(permission.subject, []).append(f'"{permission.verb}"')
-    return [f"{{{subject}, Verbs:[{', '.join(verbs)}]}}" for subject, verbs in sorted(lacking.items())]
+    """What of ``wanted`` no rule of ``held`` covers, a line a subject, as upstream's ``validation.Covers``.
+
+    A rule is a product of verbs, groups, resources and names. The product is not written out: values that the same
+    held rules cover form a class, and one comparison decides for all combinations of the same classes.
+    Raises TooComplex."""
+    have, budget = [_Held(rule) for rule in held], _Budget()
+    lacking: dict[str, dict[str, None]] = {}
+    listed = 0
+    for rule in wanted:
+        for verb, subject in _uncovered(rule, have, budget):
+            if listed >= _MAX_LISTED:
+                return [*_lines(lacking), "and more"]
+            verbs = lacking.setdefault(subject, {})
+            listed += verb not in verbs
+            verbs[verb] = None
+    return _lines(lacking)
+
+
+def _lines(lacking: Mapping[str, Iterable[str]]) -> list[str]:
+    return [f"{{{subject}, Verbs:[{', '.join(map(_quoted, verbs))}]}}" for subject, verbs in sorted(lacking.items())]
+
+
+def _quoted(text: str) -> str:
+    return f'"{text}"'
+
+
+class _Budget:
+    """What is left of the work that one comparison may cost."""
+
+    def __init__(self) -> None:
+        self.values, self.combinations = _MAX_VALUES, _MAX_COMBINATIONS
+
+    def look(self, values: int) -> None:
+        self.values -= values
+        if self.values < 0:
+            raise TooComplex("the rules have too many values")
+
+    def combine(self) -> None:
+        self.combinations -= 1
+        if self.combinations < 0:
+            raise TooComplex("the rules have too many combinations")
+
+
+@dataclass(frozen=True, slots=True)
+class _Class:
+    """Values of one field that the same held rules cover: bit i of ``cover`` is held rule i."""
+
+    cover: int
+    values: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Values:
+    """What a held rule covers of one field: these values, those that start with a prefix, and those below ``/``."""
+
+    exact: frozenset[str] = frozenset()
+    everything: bool = False
+    prefixes: tuple[str, ...] = ()
+    subresources: tuple[str, ...] = ()
+
+    def may_cover(self, values: frozenset[str]) -> bool:
+        """False where no value is covered."""
+        return self.everything or bool(self.prefixes or self.subresources) or not self.exact.isdisjoint(values)
+
+
+def _values(values: Iterable[str] | None) -> _Values:
+    exact = frozenset(values or ())
+    return _Values(exact, "*" in exact)
+
+
+def _resources(values: Iterable[str] | None) -> _Values:
+    exact = frozenset(values or ())
+    return _Values(exact, "*" in exact, subresources=tuple(v[2:] for v in exact if v.startswith("*/")))
+
+
+def _paths(values: Iterable[str] | None) -> _Values:
+    exact = frozenset(values or ())
+    return _Values(exact, prefixes=tuple(v.rstrip("*") for v in exact if v.endswith("*")))
+
+
+class _Held:
+    """A held rule, prepared for comparison."""
+
+    def __init__(self, rule: Rule) -> None:
+        self.verbs, self.groups = _values(rule.get("verbs")), _values(rule.get("apiGroups"))
+        self.resources, self.paths = _resources(rule.get("resources")), _paths(rule.get("nonResourceURLs"))
+        # A rule without names covers all of them. "*" is a name like others, "" stands for no name.
+        names = rule.get("resourceNames")
+        self.names = _Values(frozenset(names or ()) - {""}, everything=not names)
+
+
+def _uncovered(rule: Rule, held: list[_Held], budget: _Budget) -> Iterator[tuple[str, str]]:
+    """Verb and subject of each permission of ``rule`` that is not covered."""
+    budget.look(len(held))
+    wanted = {field: frozenset(rule.get(field) or ()) for field in ("verbs", "apiGroups", "resources")}
+    held = [h for h in held if h.verbs.may_cover(wanted["verbs"])]
+    if rule.get("nonResourceURLs"):
+        verbs = _classes(rule.get("verbs"), [h.verbs for h in held], budget)
+        paths = _classes(rule.get("nonResourceURLs"), [h.paths for h in held], budget)
+        for verb, path in _open((verbs, paths), budget):
+            yield verb, f"NonResourceURLs:[{_quoted(path)}]"
+    held = [h for h in held if h.groups.may_cover(wanted["apiGroups"])]
+    held = [h for h in held if h.resources.may_cover(wanted["resources"])]
+    verbs = _classes(rule.get("verbs"), [h.verbs for h in held], budget)
+    groups = _classes(rule.get("apiGroups"), [h.groups for h in held], budget)
+    kinds = _classes(rule.get("resources"), [h.resources for h in held], budget)
+    names = _classes(rule.get("resourceNames") or ("",), [h.names for h in held], budget)
+    for verb, group, name, kind in _open((verbs, groups, names, kinds), budget):
+        only = f", ResourceNames:[{_quoted(name)}]" if name else ""
+        yield verb, f"APIGroups:[{_quoted(group)}], Resources:[{_quoted(kind)}]{only}"
+
+
+def _open(fields: Sequence[list[_Class]], budget: _Budget) -> Iterator[tuple[str, ...]]:
+    """Each combination of one value a field that no held rule covers in every field."""
+    for chosen in product(*fields):
+        budget.combine()
+        common = -1
+        for one in chosen:
+            common &= one.cover
+        if not common:
+            yield from product(*(one.values for one in chosen))
+
+
+class _Field:
+    """The values of one field of a wanted rule, and how they are found."""
+
+    def __init__(self, values: Iterable[str]) -> None:
+        self.values = list(dict.fromkeys(values))
+
+    @cached_property
+    def _sorted(self) -> list[str]:
+        return sorted(self.values)
+
+    @cached_property
+    def _below(self) -> dict[str, list[str]]:
+        out: dict[str, list[str]] = {}
+        for value in self.values:
+            _, slash, name = value.partition("/")
+            if slash:
+                out.setdefault(name, []).append(value)
+        return out
+
+    def covered(self, by: _Values) -> Iterator[str]:
+        """The values that ``by`` covers, some twice; but for ``everything``."""
+        if len(by.exact) < len(self.values):
+            yield from by.exact
+        else:
+            yield from (value for value in self.values if value in by.exact)
+        for prefix in by.prefixes:
+            start = bisect_left(self._sorted, prefix)
+            for value in islice(self._sorted, start, None):
+                if not value.startswith(prefix):
+                    break
+                yield value
+        for name in by.subresources:
+            yield from self._below.get(name, ())
+
+
+def _classes(values: Iterable[str] | None, held: Sequence[_Values], budget: _Budget) -> list[_Class]:
+    """The values of one field by the held rules that cover them."""
+    field = _Field(values or ())
+    if not field.values:
+        return []
+    budget.look(len(field.values) + len(held))
+    everything, covers = 0, [0]
+    number = dict.fromkeys(field.values, 0)
+    for bit, theirs in enumerate(held):
+        if theirs.everything:
+            everything |= 1 << bit
+            continue
+        budget.look(min(len(theirs.exact), len(field.values)))
+        split: dict[int, int] = {}  # this rule parts a class in two: what it covers, and what it does not
+        moved: set[str] = set()
+        for value in field.covered(theirs):
+            budget.look(1)
+            if value not in number or value in moved:
+                continue
+            moved.add(value)
+            old = number[value]
+            if old not in split:
+                split[old] = len(covers)
+                covers.append(covers[old] | 1 << bit)
+            number[value] = split[old]
+    out: dict[int, _Class] = {}
+    for value, of in number.items():
+        if of not in out:
+            out[of] = _Class(covers[of] | everything, [])
+        out[of].values.append(value)
+    return list(out.values())
 
 
 def admit(authorizer: Authorizer, user: User, kind: Kind, new: Object, old: Object | None, namespace: str) -> None:
@@ -100,7 +244,7 @@ def _admit_role(
     if authorizer.allowed(user, Attributes("escalate", _GROUP, "*", kind.plural, "", namespace, name)):
         return
     _confirm(authorizer, user, kind, new, new.get("rules") or [], namespace)
-    if (_aggregates(new) or _aggregates(old or {})) and missing(_EVERYTHING, authorizer.rules(user, namespace)):
+    if (_aggregates(new) or _aggregates(old or {})) and not _holds_everything(authorizer, user, namespace):
         raise _refused(kind, new, "must have cluster-admin privileges to use the aggregationRule")
 
 
@@ -122,7 +266,11 @@ def _confirm(
     authorizer: Authorizer, user: User, kind: Kind, new: Object, wanted: Iterable[Rule], namespace: str
 ) -> None:
     """Raises Forbidden for a rule of ``wanted`` that the user does not hold."""
-    if lines := missing(wanted, authorizer.rules(user, namespace)):
+    try:
+        lines = missing(wanted, authorizer.rules(user, namespace))
+    except TooComplex as error:
+        raise _refused(kind, new, f'cannot be compared with the permissions of user "{user.name}": {error}') from error
+    if lines:
         groups = " ".join(f'"{group}"' for group in user.groups)
         raise _refused(
             kind, new,
@@ -135,6 +283,13 @@ _EVERYTHING: list[Rule] = [
     {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]},
     {"verbs": ["*"], "nonResourceURLs": ["*"]},
 ]
+
+
+def _holds_everything(authorizer: Authorizer, user: User, namespace: str) -> bool:
+    try:
+        return not missing(_EVERYTHING, authorizer.rules(user, namespace))
+    except TooComplex:
+        return False
 
 
 def _aggregates(role: Object) -> bool:

@@ -12,12 +12,13 @@ from typing import Any
 
 import orjson
 
+from kubette.api.caching import Cache, footprint
 from kubette.apiserver.authn import User
 from kubette.store import Store
 
 _GROUP = ".rbac.authorization.k8s.io"
 _RESOURCES = tuple(f"{r}{_GROUP}" for r in ("roles", "clusterroles", "rolebindings", "clusterrolebindings"))
-_CACHE = 8192
+_CACHE = 8192, 8 << 20, 4 << 10  # answers, bytes of all, bytes of one
 MASTERS = "system:masters"
 Rule = dict[str, Any]
 
@@ -54,19 +55,21 @@ class Authorizer:
         self._seen: tuple[int, ...] = ()
         self._index: dict[tuple[str, str], list[tuple[str, list[Rule]]]] = {}
         self._roles: dict[tuple[str, str], list[Rule]] = {}
-        self._answers: dict[tuple[User, Attributes], bool] = {}
+        self._answers: Cache[tuple[tuple[str, ...], ...], bool] = Cache(*_CACHE)
 
     def allowed(self, user: User, asked: Attributes) -> bool:
         if MASTERS in user.groups:
             return True
         self._refresh()
-        key = (user, asked)
+        # Strings alone: the user's ``extra`` and the field selector do not count, and may be long.
+        question = (
+            asked.verb, asked.group, asked.resource, asked.subresource, asked.namespace, asked.name, asked.path
+        )  # fmt: skip
+        key = ((user.name,), user.groups, question)
         answer = self._answers.get(key)
         if answer is None:
             answer = any(matches(rule, asked) for rule in self.rules(user, asked.namespace))
-            if len(self._answers) >= _CACHE:
-                self._answers.clear()
-            self._answers[key] = answer
+            self._answers.put(key, answer, sum(map(footprint, key)))
         return answer
 
     def rules(self, user: User, namespace: str) -> Iterator[Rule]:
@@ -124,13 +127,24 @@ def _aggregate(roles: list[dict[str, Any]]) -> dict[str, list[Rule]]:
     out: dict[str, list[Rule]] = {}
     for role in roles:
         rules = list(role.get("rules") or [])
+        known: set[bytes] | None = None
         for selector in (role.get("aggregationRule") or {}).get("clusterRoleSelectors") or ():
             wanted = from_label_selector(selector)
             for other in roles:
                 if other is not role and wanted.matches(other["metadata"].get("labels")):
-                    rules += [r for r in other.get("rules") or [] if r not in rules]
+                    if known is None:
+                        known = set(map(_identity, rules))
+                    for rule in other.get("rules") or []:
+                        if (identity := _identity(rule)) not in known:
+                            known.add(identity)
+                            rules.append(rule)
         out[_name(role)] = rules
     return out
+
+
+def _identity(rule: Rule) -> bytes:
+    """The same for equal rules."""
+    return orjson.dumps(rule, option=orjson.OPT_SORT_KEYS)
 
 
 def _has(values: Iterable[str] | None, wanted: str) -> bool:

@@ -128,5 +128,6 @@ def _token(app: App, spec: Object) -> Object:
         claims = app.tokens.verify(spec.get("token") or "", audiences)
     except BadToken as e:
         return {"authenticated": False, "user": {}, "error": str(e)}
-    good = [a for a in audiences if a in claims["aud"]]
+    meant = set(claims["aud"])
+    good = [a for a in audiences if a in meant]
     return {"authenticated": True, "user": from_claims(claims).info(), "audiences": good}

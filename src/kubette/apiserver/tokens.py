@@ -17,11 +17,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from kubette.api import meta
+from kubette.api.caching import Cache
 from kubette.api.meta import Object
 from kubette.apiserver.registry.config import TokenClaims
 
 _CLAIM = "kubernetes.io"
-_CACHE = 1024
+_CACHE = 1024, 16 << 20, 64 << 10  # tokens, bytes of all, bytes of one
+_CLAIMS_FACTOR = 8  # memory of a token and its decoded claims, in lengths of the token
 _LEGACY_ISSUER, _LEGACY = "kubernetes/serviceaccount", "kubernetes.io/serviceaccount/"
 _INVALID_SINCE = "kubernetes.io/legacy-token-invalid-since"  # label of a Secret
 _LEEWAY = 60.0  # seconds for which a token outlives the deletion mark of what it is bound to
@@ -47,7 +49,7 @@ class Tokens:
         self._public = key.public_key()
         self._issuer = issuer
         self._find = find
-        self._verified: dict[str, Object] = {}
+        self._verified: Cache[str, Object] = Cache(*_CACHE)
 
     def sign(self, wanted: TokenClaims) -> tuple[str, str]:
         """The JWT, and until when its bearer may rely on it (RFC 3339)."""
@@ -79,9 +81,7 @@ class Tokens:
         claims = self._verified.get(token)
         if claims is None:
             claims = self._decode(token)
-            if len(self._verified) >= _CACHE:
-                self._verified.clear()
-            self._verified[token] = claims
+            self._verified.put(token, claims, _CLAIMS_FACTOR * len(token))
         if claims.get("exp", math.inf) <= time.time():
             raise BadToken("token has expired")
         if not set(audiences or (self._issuer,)) & set(claims["aud"]):

@@ -7,10 +7,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
 from kubette.api import names
+from kubette.api.caching import cached_short
 from kubette.api.errors import FieldError, forbidden, invalid, required, too_long
 from kubette.api.kinds import Kind
 
@@ -102,18 +102,18 @@ def _common(meta: Object) -> list[FieldError]:
     return out
 
 
-@lru_cache(maxsize=8192)
+@cached_short(8192, 320)
 def qualified_name_errors(key: str) -> tuple[str, ...]:
     """``names.qualified_name``, remembered: the same few keys come in every object."""
     return tuple(names.qualified_name(key))
 
 
-@lru_cache(maxsize=8192)
+@cached_short(8192, 320)
 def label_value_errors(value: str) -> tuple[str, ...]:
     return tuple(names.label_value(value))
 
 
-@lru_cache(maxsize=8192)
+@cached_short(8192, 320)
 def dns1123_label_errors(value: str) -> tuple[str, ...]:
     return tuple(names.dns1123_label(value))
 
