@@ -70,6 +70,8 @@ _STRATEGIES: dict[str, str] = {
     "apiservices.apiregistration.k8s.io": "apiservices:APIServices",
     "resourceclaims.resource.k8s.io": "resourceclaims:ResourceClaims",
     "resourceclaimtemplates.resource.k8s.io": "resourceclaims:ResourceClaimTemplates",
+    "deviceclasses.resource.k8s.io": "devices:DeviceClasses",
+    "resourceslices.resource.k8s.io": "devices:ResourceSlices",
     "customresourcedefinitions.apiextensions.k8s.io": "customresourcedefinitions:CustomResourceDefinitions",
     "horizontalpodautoscalers.autoscaling": "autoscalers:Autoscalers",
     "poddisruptionbudgets.policy": "disruptionbudgets:DisruptionBudgets",
