@@ -59,9 +59,8 @@ def test_it_says_whether_a_process_listens(two_nodes: LocalCluster, namespace: s
     two_nodes.kubectl("wait", *n, "--for=condition=Ready", "pod", "--all", "--timeout=60s")
     until("all listens", lambda: told(two_nodes, *n, "pod/lo", "pod/all:8080")[0] == 0)
     code, answer = told(two_nodes, *n, "pod/lo", "pod/all:81")
-    assert code == 1 and answer["reasons"] == [
-        f"nothing listens on TCP port 81 in pod {namespace}/all; it listens on 8080"
-    ]
+    assert code == 1
+    assert answer["reasons"][0].startswith(f"nothing listens on TCP port 81 in pod {namespace}/all; it listens on 8080")
     loopback = f"pod {namespace}/lo listens on 127.0.0.1 only for TCP port 8080"
     until("lo listens", lambda: loopback in "".join(told(two_nodes, *n, "pod/all", "pod/lo:8080")[1]["reasons"]))
     assert told(two_nodes, *n, "--udp", "pod/all", "pod/lo:8080")[0] == 1
