@@ -129,7 +129,7 @@ async def test_old_events_expire(tmp_path: Path) -> None:
         about = {"kind": "Pod", "name": "p", "namespace": "default"}
         obj = {"apiVersion": "v1", "kind": "Event", "metadata": {"name": name}, "involvedObject": about}
         ctx = bootstrap.context(objects)
-        await writes.create(objects, kind, "default", obj, ctx, lambda new, old: None).finish()
+        await writes.create(objects, kind, "default", obj, ctx).finish()
 
     await event("old")
     await expiry.tick()

@@ -61,7 +61,7 @@ def _reconcile(objects: Objects) -> list[writes.Written]:
             def change(old: Object, field: str = field, values: list[Object] = values) -> Object:
                 return {**old, field: values}
 
-            out.append(writes.update(objects, kind, "", name, change, context(objects), lambda new, old: None))
+            out.append(writes.update(objects, kind, "", name, change, context(objects)))
     return out
 
 
@@ -127,7 +127,7 @@ def _create(objects: Objects, kind: Kind, obj: Object) -> writes.Written | None:
     if objects.head(kind, namespace, obj["metadata"]["name"]) is not None:
         return None
     try:
-        return writes.create(objects, kind, namespace, obj, context(objects), lambda new, old: None)
+        return writes.create(objects, kind, namespace, obj, context(objects))
     except AlreadyExists:
         return None
 
@@ -144,7 +144,7 @@ def _ensure(objects: Objects, kind: Kind, wanted: Object, fields: tuple[str, ...
     def change(old: Object) -> Object:
         return {**old, **{f: wanted[f] for f in fields}}
 
-    return writes.update(objects, kind, namespace, name, change, context(objects), lambda new, old: None)
+    return writes.update(objects, kind, namespace, name, change, context(objects))
 
 
 def _namespace(name: str) -> Object:

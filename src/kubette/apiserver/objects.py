@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -31,6 +31,10 @@ class Objects:
     def list(self, kind: Kind, namespace: str | None = None) -> Iterator[Object]:
         for entry in self.store.head_list(stored_resource(kind), namespace or None):
             yield orjson.loads(entry.value)
+
+    def values(self, kind: Kind, namespace: str) -> Sequence[bytes]:
+        """The objects of a kind in a namespace, as they are stored."""
+        return [entry.value for entry in self.store.head_list(stored_resource(kind), namespace)]
 
     # ---- entries
 

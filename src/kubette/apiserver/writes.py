@@ -42,8 +42,24 @@ from kubette.store import Entry
 
 _NAME_TRIES = 8
 _WRONG_NAMESPACE = "the namespace of the provided object does not match the namespace sent on the request"
-#: Runs after defaulting, before the strategy prepares: admission's mutations. May raise.
+#: Takes the new object and the old one, which is None for a create. Raises an ApiError to refuse the write.
 Admit = Callable[[Object, "Object | None"], None]
+
+
+def _admit_all(new: Object, old: Object | None) -> None:
+    """For the server's own writes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """``mutate`` runs after defaulting, before the strategy prepares; ``validate`` on the valid object that will be
+    written."""
+
+    mutate: Admit = _admit_all
+    validate: Admit = _admit_all
+
+
+NO_ADMISSION = Admission()
 
 
 class Written:
@@ -70,12 +86,14 @@ class Prepared:
     generated: bool = False  # the name may be changed
 
 
-def create(objects: Objects, kind: Kind, namespace: str, obj: Object, ctx: Context, admit: Admit) -> Written:
+def create(
+    objects: Objects, kind: Kind, namespace: str, obj: Object, ctx: Context, admission: Admission = NO_ADMISSION
+) -> Written:
     """Append a new object. ``obj`` has passed the structural check; it is changed and kept."""
-    return commit(objects, prepare_create(kind, namespace, obj, ctx, admit))
+    return commit(objects, prepare_create(kind, namespace, obj, ctx, admission))
 
 
-def prepare_create(kind: Kind, namespace: str, obj: Object, ctx: Context, admit: Admit) -> Prepared:
+def prepare_create(kind: Kind, namespace: str, obj: Object, ctx: Context, admission: Admission) -> Prepared:
     """See ``create``."""
     strategy = strategy_for(kind)
     meta = obj.setdefault("metadata", {})
@@ -92,7 +110,7 @@ def prepare_create(kind: Kind, namespace: str, obj: Object, ctx: Context, admit:
     meta["uid"] = m.new_uid()
     meta["creationTimestamp"] = ctx.now()
     strategy.default(obj)
-    admit(obj, None)
+    admission.mutate(obj, None)
     strategy.prepare_create(obj, ctx)
     if extra := [f for f in strategy.finalizers_on_create(obj) if f not in meta.get("finalizers", ())]:
         meta["finalizers"] = [*meta.get("finalizers", ()), *extra]
@@ -101,6 +119,7 @@ def prepare_create(kind: Kind, namespace: str, obj: Object, ctx: Context, admit:
     _refuse(kind, meta, errors)
     ctx.warnings += strategy.warnings_on_create(obj, ctx)
     ctx.warnings += actors.warnings(kind)
+    admission.validate(obj, None)
     return Prepared(kind, obj, None, None, ctx, generated)
 
 
@@ -137,14 +156,14 @@ def update(
     name: str,
     change: Callable[[Object], Object],
     ctx: Context,
-    admit: Admit,
+    admission: Admission = NO_ADMISSION,
     check: Callable[[Object], None] = lambda obj: None,
-    admit_create: Admit | None = None,
+    admission_of_create: Admission | None = None,
 ) -> Written:
     """Append a new state of an object. ``change`` maps the served old object to the wanted one (a PUT ignores
     its argument, a PATCH applies itself); ``check`` is the structural check of what comes out."""
     ready = prepare_update(
-        objects.head(kind, namespace, name), kind, namespace, name, change, ctx, admit, check, admit_create
+        objects.head(kind, namespace, name), kind, namespace, name, change, ctx, admission, check, admission_of_create
     )
     return commit(objects, ready)
 
@@ -156,20 +175,20 @@ def prepare_update(
     name: str,
     change: Callable[[Object], Object],
     ctx: Context,
-    admit: Admit,
+    admission: Admission,
     check: Callable[[Object], None] = lambda obj: None,
-    admit_create: Admit | None = None,
+    admission_of_create: Admission | None = None,
 ) -> Prepared:
     """See ``update``. ``entry`` is the object in head."""
     strategy = strategy_for(kind)
     if entry is None:
-        if not (strategy.allow_create_on_update and admit_create and not ctx.subresource):
+        if not (strategy.allow_create_on_update and admission_of_create and not ctx.subresource):
             raise not_found(kind.plural, name, kind.group)
         new = change({})
         check(new)
         new.get("metadata", {}).pop("resourceVersion", None)
         new.setdefault("metadata", {})["name"] = name
-        return prepare_create(kind, namespace, new, ctx, admit_create)
+        return prepare_create(kind, namespace, new, ctx, admission_of_create)
     old = served_object(kind, load(entry))
     new = change(served_object(kind, load(entry)))
     check(new)
@@ -182,13 +201,14 @@ def prepare_update(
     _preconditions(kind, strategy, name, meta, old["metadata"])
     _restore(new, old, strategy, ctx)
     strategy.default(new)
-    admit(new, old)
+    admission.mutate(new, old)
     if new != old:
         strategy.prepare_update(new, old, ctx)
         errors = validate_meta_update(kind, new, old)
         _refuse(kind, meta, errors + strategy.validate_update(new, old, ctx))
     if not ctx.subresource:
         ctx.warnings += strategy.warnings_on_update(new, old, ctx)
+    admission.validate(new, old)
     return Prepared(kind, new, old, entry, ctx)
 
 

@@ -467,8 +467,6 @@ REFUSED: dict[str, list[tuple[Object, str]]] = {
     ],
     "namespaces": [
         ({"metadata.name": "a.b"}, "must not contain dots"),
-        ({"metadata.labels": {"pod-security.kubernetes.io/enforce": "strict"}}, 'metadata.labels[pod-security.kubernetes.io/enforce]: Invalid value: "strict": must be one of privileged, baseline, restricted'),
-        ({"metadata.labels": {"pod-security.kubernetes.io/warn-version": "1.2"}}, 'must be "latest" or "v1.x"'),
         ({"spec.finalizers": ["odd"]}, 'spec.finalizers: Invalid value: "odd": name is neither a standard finalizer name nor is it fully qualified'),
     ],
     "nodes": [

@@ -5,7 +5,6 @@ Source: pkg/registry/core/namespace, core/validation (ValidateNamespace…).
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from kubette.api.errors import FieldError, Forbidden, invalid
@@ -46,7 +45,7 @@ class Namespaces(Strategy):
         new["spec"] = spec
 
     def validate(self, obj: Object, ctx: Context) -> list[FieldError]:
-        return _finalizers(obj, "spec.finalizers") + _pod_security(obj)
+        return _finalizers(obj, "spec.finalizers")
 
     def validate_update(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
         if ctx.subresource == "status":
@@ -61,8 +60,7 @@ class Namespaces(Strategy):
             return []
         if ctx.subresource == "finalize":
             return _finalizers(new, "spec.finalizers[{}]")
-        found, before = _pod_security(new), _pod_security(old)
-        return [] if found == before else found
+        return []
 
     def check_delete(self, obj: Object, ctx: Context) -> None:
         name = obj["metadata"]["name"]
@@ -80,22 +78,4 @@ def _finalizers(obj: Object, path: str) -> list[FieldError]:
         at = path.format(i)
         out += [invalid(at, finalizer, m) for m in qualified_name_errors(finalizer)]
         out += check_standard_finalizer(finalizer, at)
-    return out
-
-
-_POD_SECURITY = "pod-security.kubernetes.io/"
-_LEVELS = ("privileged", "baseline", "restricted")
-_VERSION = re.compile(r"latest|v1\.(0|[1-9][0-9]*)", re.ASCII).fullmatch
-
-
-def _pod_security(obj: Object) -> list[FieldError]:
-    """The labels of Pod Security admission say known levels and versions (upstream: its admission plugin)."""
-    labels = obj["metadata"].get("labels") or {}
-    out: list[FieldError] = []
-    for mode in ("enforce", "audit", "warn"):
-        key = f"{_POD_SECURITY}{mode}"
-        if (level := labels.get(key)) is not None and level not in _LEVELS:
-            out.append(invalid(f"metadata.labels[{key}]", level, f"must be one of {', '.join(_LEVELS)}"))
-        if (version := labels.get(f"{key}-version")) is not None and not _VERSION(version):
-            out.append(invalid(f"metadata.labels[{key}-version]", version, 'must be "latest" or "v1.x"'))
     return out

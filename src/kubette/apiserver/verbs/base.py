@@ -95,9 +95,9 @@ class Call:
         self,
         change: Callable[[Object], Object],
         ctx: Context,
-        admit: writes.Admit,
+        admission: writes.Admission,
         check: Callable[[Object], None] = lambda obj: None,
-        admit_create: writes.Admit | None = None,
+        admission_of_create: writes.Admission | None = None,
     ) -> writes.Written:
         """``writes.update`` of the request's object; prepared beside the loop if it is large, and again if another
         write came between."""
@@ -105,7 +105,7 @@ class Call:
         for left in reversed(range(_TRIES)):
             entry = self.app.objects.head(kind, namespace, name)
             prepare = partial(
-                writes.prepare_update, entry, kind, namespace, name, change, ctx, admit, check, admit_create
+                writes.prepare_update, entry, kind, namespace, name, change, ctx, admission, check, admission_of_create
             )
             ready = await self.run(prepare)
             try:

@@ -8,7 +8,16 @@ from typing import Any
 from aiohttp import web
 
 from kubette.api.errors import BadRequest
-from kubette.apiserver import admission, certificates, escalation, noderestriction, request, reviews, writes
+from kubette.apiserver import (
+    admission,
+    certificates,
+    escalation,
+    noderestriction,
+    podsecurity,
+    request,
+    reviews,
+    writes,
+)
 from kubette.apiserver.registry.base import Context
 from kubette.apiserver.verbs.base import Call, codec_refused, method_not_allowed
 
@@ -39,32 +48,39 @@ async def handle(call: Call) -> web.StreamResponse:
     if kind.group_resource == "pods":
         await admission.wait_for_service_account(call.app.objects.store, call.namespace, obj)
     ctx = call.context()
-    prepare = partial(writes.prepare_create, kind, call.namespace, obj, ctx, admit(call, ctx))
+    prepare = partial(writes.prepare_create, kind, call.namespace, obj, ctx, admission_of_create(call, ctx))
     written = writes.commit(call.app.objects, await call.run(prepare))
     return await call.reply(await written.finish(), 201)
 
 
-def admit(call: Call, ctx: Context, *, authorize: bool = False) -> writes.Admit:
+def admission_of_create(call: Call, ctx: Context, *, authorize: bool = False) -> writes.Admission:
     """Admission of a create, as ``writes`` takes it. ``authorize``: the request's own verb is another."""
 
-    def run(obj: Object, old: Object | None) -> None:
+    def mutate(obj: Object, old: Object | None) -> None:
         if authorize:
             call.authorize("create")
         admission.admit_create(call.kind, call.namespace, obj, call.objects, call.app.config.toleration_seconds)
         _guard(call, obj, old)
 
-    return run
+    return writes.Admission(mutate, _validating(call, ctx))
 
 
-def admit_change(call: Call) -> writes.Admit:
+def admission_of_update(call: Call, ctx: Context) -> writes.Admission:
     """Admission of an update."""
 
-    def run(obj: Object, old: Object | None) -> None:
+    def mutate(obj: Object, old: Object | None) -> None:
         if (call.kind.group_resource, call.info.subresource) == ("pods", "ephemeralcontainers"):
-            admission.admit_ephemeral_containers(call.namespace, obj, call.app.objects)
+            admission.admit_ephemeral_containers(call.namespace, obj, call.objects)
         _guard(call, obj, old)
 
-    return run
+    return writes.Admission(mutate, _validating(call, ctx))
+
+
+def _validating(call: Call, ctx: Context) -> writes.Admit:
+    def validate(obj: Object, old: Object | None) -> None:
+        ctx.warnings += podsecurity.admit(call.kind, ctx.subresource, call.namespace, obj, old, call.objects)
+
+    return validate
 
 
 def _guard(call: Call, obj: Object, old: Object | None) -> None:

@@ -54,7 +54,7 @@ async def handle(call: Call) -> web.StreamResponse:
         call.expect_patched(new, call.kind)
         call.check_patched(new, more=change.strict)
 
-    written = await call.update(change.apply, ctx, create.admit_change(call), check)
+    written = await call.update(change.apply, ctx, create.admission_of_update(call, ctx), check)
     return await call.reply(await written.finish(), 201 if written.created else 200)
 
 

@@ -87,7 +87,7 @@ async def _write(
 
     # To the strategy this is a write of the main resource: its spec changes and its generation moves.
     ctx.subresource = ""
-    written = writes.update(call.app.objects, kind, call.namespace, name, rescale, ctx, lambda new, old: None)
+    written = writes.update(call.app.objects, kind, call.namespace, name, rescale, ctx)
     return await _answer(call, orjson.loads(await written.finish()))
 
 

@@ -27,6 +27,8 @@ async def handle(call: Call) -> web.StreamResponse:
 
     await call.run(check)
     change = (lambda _: copy.deepcopy(obj)) if call.heavy else (lambda _: obj)  # preparing it changes it
-    admit_create = create.admit(call, ctx, authorize=True)
-    written = await call.update(change, ctx, create.admit_change(call), admit_create=admit_create)
+    written = await call.update(
+        change, ctx, create.admission_of_update(call, ctx),
+        admission_of_create=create.admission_of_create(call, ctx, authorize=True),
+    )  # fmt: skip
     return await call.reply(await written.finish(), 201 if written.created else 200)
