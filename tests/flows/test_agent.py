@@ -477,6 +477,8 @@ async def test_a_node_that_runs_short_says_so_and_refuses_pods_until_there_is_ro
     async with world.agent():
         assert world.node_condition("DiskPressure") == "True"
         assert world.node_condition("MemoryPressure") == "False"
+        words = "Node node-1 status is now: NodeHasDiskPressure"
+        assert (await world.event("NodeHasDiskPressure"))["message"] == words
         await world.create()
         await world.api.until(lambda: world.status().get("phase") == "Failed")
         words = "Pod was rejected: The node had condition: [DiskPressure]. "

@@ -20,6 +20,7 @@ from kubette.agent.config import AgentConfig
 from kubette.api import errors, meta
 from kubette.api.kinds import resource
 from kubette.api.meta import Object
+from kubette.client.events import Recorder
 from kubette.client.interface import Api
 from kubette.runtime.interface import ImageFailure, Images
 
@@ -118,10 +119,11 @@ class NodeObject:
     """This node in the API. ``not_ready``: why it is not; change it, then ``publish``. ``pressed``: the pressure
     conditions that hold."""
 
-    def __init__(self, api: Api, config: AgentConfig, images: Images) -> None:
+    def __init__(self, api: Api, config: AgentConfig, images: Images, recorder: Recorder) -> None:
         self._api = api
         self._config = config
         self._images = images
+        self._recorder = recorder
         self.not_ready = "container runtime network not ready: the node has no pod CIDR yet"
         self.capacity = capacity(config)
         self.pressed: Mapping[str, float] = {}  # → when it was last observed
@@ -183,14 +185,16 @@ class NodeObject:
         }
 
     async def observe(self) -> bool:
-        """Look at what the machine has left. Returns whether a pressure condition has changed."""
+        """Look at what the machine has left. Returns whether a pressure condition has changed; events say which."""
         before, config = self.pressed.keys(), self._config
         met = pressure.short(await asyncio.to_thread(pressure.observe, config.data_dir), config.thresholds)
         self.pressed = pressure.last_met(self.pressed, met, time.time(), config.pressure_seconds)
-        if self.pressed.keys() == before:
-            return False
-        log.warning("pressure conditions: %s", ", ".join(sorted(self.pressed)) or "none")
-        return True
+        changed = self.pressed.keys() ^ before
+        for kind in sorted(changed):
+            reason = _PRESSURES[kind][kind not in self.pressed][0].replace("Kubelet", "Node")
+            node = {"apiVersion": "v1", "kind": "Node", "name": config.node_name, "uid": config.node_name}
+            self._recorder.event(node, "Normal", reason, f"Node {config.node_name} status is now: {reason}")
+        return bool(changed)
 
     async def keep_pressure(self) -> None:
         """Observe from time to time, and publish what has changed at once; until cancelled."""

@@ -50,7 +50,7 @@ class Agent:
         self._api = api
         self._puller = ImagePuller(images, config.backoff_first, config.backoff_last)
         self._recorder = Recorder(api, "kubelet", config.node_name)
-        self._node = node.NodeObject(api, config, images)
+        self._node = node.NodeObject(api, config, images, self._recorder)
         field = f"metadata.name={config.node_name}"
         self._nodes: Informer[Object] = Informer(api, resource("nodes"), field_selector=field)
         self._services: Informer[Object] = Informer(api, resource("services"))
