@@ -38,11 +38,13 @@ def json_patch(original: Obj, operations: Any) -> Obj:
         raise TooLarge(
             f"The allowed maximum operations in a JSON patch is {MAX_JSON_PATCH_OPERATIONS}, got {len(operations)}"
         )
+    for operation in operations:
+        _check_operation(operation)
     out: Any = copy.deepcopy(original)
     copied = 0
     for operation in operations:
         try:
-            if isinstance(operation, dict) and operation.get("op") == "copy":
+            if operation["op"] == "copy":
                 copied += len(json.dumps(jsonpatch.JsonPointer(operation["from"]).resolve(out)))
                 if copied > _MAX_COPIED:
                     raise Invalid(f"{_REJECTED}: the copies that the patch makes exceed the limit {_MAX_COPIED}")
@@ -51,12 +53,30 @@ def json_patch(original: Obj, operations: Any) -> Obj:
             raise BadRequest(f"error decoding patch: {error}") from error
         except jsonpatch.JsonPatchTestFailed as error:
             raise Invalid(f"{_REJECTED}: testing value {operation['path']} failed: test failed") from error
-        except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, TypeError, KeyError) as error:
+        except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, *_NO_SUCH_PLACE) as error:
             words = f"{operation['op']} operation does not apply: doc is missing path: {operation['path']}"
             raise Invalid(f"{_REJECTED}: {words}") from error
     if not isinstance(out, dict):
         raise Invalid(f"{_REJECTED}: the patch left no object")
     return out
+
+
+#: What the library lets through where a path leads into a text or number, or an index is no number of Python's.
+_NO_SUCH_PLACE = (TypeError, KeyError, ValueError, IndexError, AttributeError)
+_OPERATIONS = frozenset({"add", "remove", "replace", "move", "copy", "test"})
+
+
+def _check_operation(operation: Any) -> None:
+    """Raises BadRequest for what cannot be decoded as an operation, Invalid for one that cannot be applied."""
+    if not isinstance(operation, dict):
+        raise BadRequest("error decoding patch: json: cannot unmarshal into Go value of type jsonpatch.Operation")
+    op, path = operation.get("op"), operation.get("path")
+    if op not in _OPERATIONS if isinstance(op, str) else True:
+        raise Invalid(f"{_REJECTED}: Unexpected kind: {op if isinstance(op, str) else 'unknown'}")
+    if not isinstance(path, str):
+        raise Invalid(f"{_REJECTED}: {op} operation does not apply: the operation has no path")
+    if op in ("move", "copy") and not isinstance(operation.get("from"), str):
+        raise Invalid(f"{_REJECTED}: {op} operation does not apply: the operation has no from")
 
 
 def merge_patch(original: Any, patch: Any) -> Any:

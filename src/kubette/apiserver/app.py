@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -86,8 +87,8 @@ class App:
             return _failed(req, BadRequest("exceeded max depth"))
         except ConnectionResetError:
             return Spliced()  # the client has gone: there is nobody to answer
-        except Exception:
-            _log.exception("%s %s", req.method, req.raw_path)
+        except Exception as e:
+            _log.error("%s %s: %s", req.method, req.path, stack_of(e))
             return _failed(req, InternalError("Internal error occurred: see the server's log"))
         finally:
             if call is not None:
@@ -107,6 +108,13 @@ class App:
         if target is None:
             return user
         return impersonation.act_as(user, target, asked.attributes(), self.authorizer.allowed)
+
+
+def stack_of(error: BaseException) -> str:
+    """Where an error came from, for the log: its type and stack, and no message, which may show an object's content."""
+    lines = [f"{type(error).__name__}\n", *traceback.format_tb(error.__traceback__)]
+    cause = error.__cause__ or error.__context__
+    return "".join(lines) + (f"caused by {stack_of(cause)}" if cause is not None else "")
 
 
 def dispatch(asked: RequestInfo) -> _Handler:

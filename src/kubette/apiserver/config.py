@@ -11,6 +11,17 @@ VERSION = "v1.36.0"
 
 
 @dataclass(frozen=True, slots=True)
+class EdgeLimits:
+    """Of connections; the times are upstream's. The busiest address of a local cluster is the control plane's own:
+    it holds some hundred connections, of which each watch is one."""
+
+    idle_seconds: float = 90.0
+    head_seconds: float = 32.0
+    handshake_seconds: float = 10.0
+    connections_per_address: int = 2000
+
+
+@dataclass(frozen=True, slots=True)
 class ServerConfig:
     """``address`` is bound; ``advertise_address`` (default: the same) is what the Service `kubernetes` leads to."""
 
@@ -30,6 +41,7 @@ class ServerConfig:
     node_port_range: tuple[int, int] = (30000, 32767)
     kubelet_port: int = 10250
     dialable: Rule = is_global_unicast  # of the addresses that objects name
+    edge: EdgeLimits = EdgeLimits()
     toleration_seconds: int = 300  # for which pods stay on a node that is lost, unless they say otherwise
 
     @property

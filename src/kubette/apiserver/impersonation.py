@@ -15,6 +15,7 @@ from kubette.api import names
 from kubette.api.errors import BadRequest, Forbidden
 from kubette.apiserver.authn import ANONYMOUS, AUTHENTICATED, NODE_PREFIX, NODES, UNAUTHENTICATED, User, service_account
 from kubette.apiserver.rbac import MASTERS, Attributes
+from kubette.apiserver.request import well_formed
 
 Allowed = Callable[[User, Attributes], bool]
 _GROUP = "authentication.k8s.io"
@@ -32,7 +33,7 @@ def wanted(headers: Iterable[tuple[str, str]]) -> User | None:
     extra: dict[str, list[str]] = {}
     more = False
     for header, value in headers:
-        lower = header.lower()
+        lower, value = header.lower(), well_formed(value)
         if not lower.startswith("impersonate-"):
             continue
         if lower == "impersonate-user":

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from kubette.api import errors
 from kubette.api.errors import FieldError
+from kubette.api.integers import parse_int
 
 PARAMETERS = (
     "follow", "previous", "sinceSeconds", "sinceTime", "timestamps", "tailLines", "limitBytes", "stream",
@@ -41,9 +42,9 @@ def _number(query: Mapping[str, str], name: str) -> int | None:
     if not text:
         return None
     try:
-        return int(text)
-    except ValueError:
-        raise errors.BadRequest(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
+        return parse_int(text)
+    except ValueError as e:
+        raise errors.BadRequest(str(e)) from e
 
 
 def _time(text: str) -> None:

@@ -21,6 +21,7 @@ from kubette.api.errors import (
     too_long,
     unsupported,
 )
+from kubette.api.integers import parse_int
 from kubette.api.kinds import Kind, Subresource
 from kubette.api.selectors import parse_fields
 from kubette.apiserver.rbac import Attributes
@@ -82,8 +83,14 @@ class RequestInfo:
         return f"{self.resource}.{self.group}" if self.group else self.resource
 
 
+def well_formed(text: str) -> str:
+    """The text of a head, in which aiohttp leaves bytes that are not UTF-8 as surrogates: they become U+FFFD."""
+    return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def parse(method: str, target: str) -> RequestInfo:
-    """Read a request line."""
+    """Read a request line. Bytes that are not UTF-8 become U+FFFD."""
+    target = well_formed(target)
     raw_path, _, raw_query = target.partition("?")
     path = unquote(raw_path) if "%" in raw_path else raw_path
     query = parse_qs(raw_query, keep_blank_values=True) if raw_query else {}
@@ -182,9 +189,9 @@ def integer(info: RequestInfo, name: str) -> int | None:
     if not text:
         return None
     try:
-        return int(text)
+        return parse_int(text)
     except ValueError as e:
-        raise BadRequest(f'strconv.ParseInt: parsing "{text}": invalid syntax') from e
+        raise BadRequest(str(e)) from e
 
 
 _OPTIONS = {"create": "CreateOptions", "update": "UpdateOptions", "patch": "PatchOptions"}

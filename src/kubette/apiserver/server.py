@@ -10,12 +10,11 @@ import contextlib
 import logging
 import ssl
 
-from aiohttp import web
-
 from kubette.api.kinds import all_kinds
 from kubette.apiserver import bootstrap, expiry, registry
 from kubette.apiserver.app import App
 from kubette.apiserver.config import ServerConfig
+from kubette.apiserver.edge import Edge
 from kubette.apiserver.registry import RegistryConfig, strategy_for
 from kubette.apiserver.registry.base import Strategy
 from kubette.store import SqliteLog, Store
@@ -24,7 +23,6 @@ from kubette.store.log import StoreError
 _log = logging.getLogger(__name__)
 _TICK_SECONDS = 30.0
 _DRAIN_SECONDS = 0.3
-_LINE_MAX = 256 * 1024  # an exec's command travels in the URL
 
 
 async def run(config: ServerConfig, ready: asyncio.Event | None = None) -> None:
@@ -64,13 +62,11 @@ async def _restore(app: App) -> None:
 async def _serve(app: App, ready: asyncio.Event | None) -> None:
     config = app.config
     loop = asyncio.get_running_loop()
-    handler = web.Server(
-        app.handle, access_log=None, handler_cancellation=True, keepalive_timeout=3600,
-        max_line_size=_LINE_MAX, max_field_size=_LINE_MAX, auto_decompress=False,
-    )  # fmt: skip
+    handler = Edge(app.handle, config.edge)
     listener = await loop.create_server(
-        handler, config.address, config.port, ssl=tls(config), reuse_address=True, backlog=1024
-    )
+        handler, config.address, config.port, ssl=tls(config), reuse_address=True, backlog=1024,
+        ssl_handshake_timeout=config.edge.handshake_seconds,
+    )  # fmt: skip
     tasks = [
         asyncio.create_task(bootstrap.keep(app.objects, config), name="system-objects"),
         asyncio.create_task(_tick(app.objects.store), name="store-compaction"),

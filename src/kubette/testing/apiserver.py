@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 import orjson
 
-from kubette.apiserver.config import ServerConfig
+from kubette.apiserver.config import EdgeLimits, ServerConfig
 from kubette.apiserver.dialing import Rule, is_global_unicast
 from kubette.apiserver.pki import Pki, ensure_pki
 from kubette.apiserver.server import run
@@ -74,7 +74,9 @@ def client_tls(pki: Pki, name: str | None = "admin") -> ssl.SSLContext:
 
 
 @contextlib.asynccontextmanager
-async def serving(directory: Path, kubelet_port: int = 10250, dialable: Rule = is_global_unicast) -> AsyncIterator[Api]:
+async def serving(
+    directory: Path, kubelet_port: int = 10250, dialable: Rule = is_global_unicast, edge: EdgeLimits | None = None
+) -> AsyncIterator[Api]:
     """A server with its data and keys in ``directory``; the client is an administrator. ``dialable``: of the addresses
     of nodes, pods and endpoints."""
     pki = ensure_pki(directory / "pki", ["10.43.0.1"], {"node-1": ["127.0.0.1"]})
@@ -85,6 +87,7 @@ async def serving(directory: Path, kubelet_port: int = 10250, dialable: Rule = i
     config = ServerConfig(
         directory / "server", pki.ca.cert, pki.server.cert, pki.server.key, pki.sa_signing_key, node.cert, node.key,
         port=port, advertise_address="172.29.0.2", kubelet_port=kubelet_port, dialable=dialable,
+        edge=edge or EdgeLimits(),
     )  # fmt: skip
     ready = asyncio.Event()
     server = asyncio.create_task(run(config, ready), name="apiserver")

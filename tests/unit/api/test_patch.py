@@ -108,6 +108,6 @@ def test_json_patch_applies_whole_or_not_at_all() -> None:
         json_patch(old, [{"op": "add", "path": "/b", "value": 2}, {"op": "test", "path": "/a", "value": 9}])
     with pytest.raises(BadRequest):
         json_patch(old, {"op": "add"})
-    with pytest.raises(BadRequest):
+    with pytest.raises(Invalid, match="Unexpected kind: frobnicate"):
         json_patch(old, [{"op": "frobnicate", "path": "/b"}])
     assert old == {"a": 1}

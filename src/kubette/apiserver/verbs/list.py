@@ -55,7 +55,7 @@ def _position(info: RequestInfo, store: Store) -> tuple[int, Start | None]:
         if rev > store.rev:
             raise BadRequest("continue key is not valid: it is of another cluster")
         return store.rev if rev == listoptions.NEWEST else rev, start
-    asked = int(wanted or 0)
+    asked = listoptions.revision(wanted)
     if asked > store.rev:
         raise too_new(asked, store.rev)
     return asked if info.param("resourceVersionMatch") == "Exact" else store.rev, None

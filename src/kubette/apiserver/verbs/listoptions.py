@@ -11,6 +11,7 @@ import base64
 import orjson
 
 from kubette.api.errors import BadRequest, FieldError, forbidden, invalid_object, unsupported
+from kubette.api.integers import parse_uint, shown
 from kubette.apiserver.request import RequestInfo
 
 Start = tuple[str, str]  # (namespace, name): the key after which a chunk begins
@@ -29,10 +30,10 @@ def check(info: RequestInfo, *, watch: bool) -> None:
 
 def revision(text: str) -> int:
     """A resourceVersion; none is 0. Raises BadRequest."""
-    if text and not (text.isascii() and text.isdigit()):
-        why = f'strconv.ParseUint: parsing "{text}": invalid syntax'
-        raise BadRequest(f'resourceVersion: Invalid value: "{text}": {why}')
-    return int(text or 0)
+    try:
+        return parse_uint(text or "0")
+    except ValueError as e:
+        raise BadRequest(f'resourceVersion: Invalid value: "{shown(text)}": {e}') from e
 
 
 def _of_list(info: RequestInfo, match: str, wanted: str) -> list[FieldError]:
@@ -79,6 +80,6 @@ def read_token(text: str) -> tuple[int, Start]:
         rev, (namespace, name) = int(data["rv"]), data["start"]
         if data["v"] != "meta.k8s.io/v1" or rev < NEWEST:
             raise ValueError
-    except (ValueError, KeyError, TypeError) as e:
+    except (ValueError, KeyError, TypeError, OverflowError) as e:
         raise BadRequest(f'continue key is not valid: this server has given none like "{text[:64]}"') from e
     return rev, (str(namespace), str(name))
