@@ -102,3 +102,21 @@ async def test_who_reads_nothing_is_told_to_list_again_and_holds_no_memory(api: 
     last = text.rstrip().rpartition(b"\n")[2]
     assert b'"type":"ERROR"' in last and b"too old resource version" in last
     assert text.count(b'"type":"MODIFIED"') < 4 * KEPT
+
+
+async def test_a_watch_of_one_node_sees_pods_come_and_go(api: Api) -> None:
+    """An object that leaves the selection is DELETED to the watcher, whichever field indexes the watch."""
+    events_path = "/api/v1/namespaces/default/events"
+    event = {
+        "apiVersion": "v1", "kind": "Event", "metadata": {"name": "e", "namespace": "default"}, "type": "Normal",
+        "involvedObject": {"kind": "Pod", "namespace": "default", "name": "p"}, "reason": "R", "message": "m",
+    }  # fmt: skip
+    rv = (await api.ok("GET", CM))["metadata"]["resourceVersion"]
+    about = f"{events_path}?watch=1&resourceVersion={rv}&fieldSelector=involvedObject.name="
+    async with api.watch(about + "p") as before, api.watch(about + "q") as after:
+        created = await api.ok("POST", events_path, event)
+        created["involvedObject"]["name"] = "q"
+        await api.ok("PUT", f"{events_path}/e", created)
+        await api.ok("DELETE", f"{events_path}/e")
+        seen = [[(await asyncio.wait_for(w.get(), 20))["type"] for _ in range(2)] for w in (before, after)]
+    assert seen == [["ADDED", "DELETED"], ["ADDED", "DELETED"]]

@@ -11,10 +11,11 @@ import orjson
 from kubette.api.errors import BadRequest
 from kubette.api.kinds import Kind
 from kubette.api.selectors import FieldSelector, LabelSelector, parse_fields, parse_labels
+from kubette.apiserver.convert import conversion
 from kubette.apiserver.objects import served_object
 from kubette.apiserver.registry import strategy_for
 from kubette.apiserver.request import RequestInfo
-from kubette.store import Event
+from kubette.store import Event, Topic
 
 Object = dict[str, Any]
 
@@ -35,6 +36,18 @@ class Selection:
 
     def wants_key(self, namespace: str, name: str) -> bool:
         return (self.namespace is None or namespace == self.namespace) and (self.name is None or name == self.name)
+
+    @property
+    def topic(self) -> Topic | None:
+        """The one exact condition by which a watch with this selection is indexed: the one that fewest objects meet.
+        It is a field of the stored object."""
+        if self.name is not None:
+            return "metadata.name", self.name
+        for field in _INDEXED if conversion(self.kind) is None else ():
+            if (value := self.fields.exact(field)) is not None:
+                return field, value
+        namespace = self.namespace or self.fields.exact("metadata.namespace")
+        return ("metadata.namespace", namespace) if namespace else None
 
     def matches(self, value: bytes) -> bool:
         """Whether the stored object is selected (its namespace is right already)."""
@@ -74,8 +87,11 @@ def selection(info: RequestInfo, kind: Kind) -> Selection:
         try:
             labels = parse_labels(info.param("labelSelector"))
         except ValueError as e:
-            raise BadRequest(f"unable to parse requirement: {e}".replace(
-                "unable to parse requirement: unable to parse requirement", "unable to parse requirement")) from e
+            raise BadRequest(
+                f"unable to parse requirement: {e}".replace(
+                    "unable to parse requirement: unable to parse requirement", "unable to parse requirement"
+                )
+            ) from e
         try:
             fields = parse_fields(info.param("fieldSelector"))
         except ValueError as e:
@@ -104,6 +120,11 @@ def selection(info: RequestInfo, kind: Kind) -> Selection:
     )  # fmt: skip
 
 
+#: Fields whose exact value indexes a watch, the most selective first.
+_INDEXED = (
+    "spec.nodeName", *(f"involvedObject.{name}" for name in ("uid", "name", "fieldPath", "resourceVersion")),
+    *(f"involvedObject.{name}" for name in ("namespace", "kind", "apiVersion")),
+)  # fmt: skip
 _ALWAYS: dict[str, Callable[[Object], str]] = {
     "metadata.name": lambda obj: str(obj["metadata"].get("name", "")),
     "metadata.namespace": lambda obj: str(obj["metadata"].get("namespace", "")),

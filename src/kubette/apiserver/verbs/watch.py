@@ -1,4 +1,5 @@
-"""WATCH: events of a resource from a revision on, as lines. Every watcher reads the same ring.
+"""WATCH: events of a resource from a revision on, as lines. Every watcher reads the same ring;
+a watcher with an exact field selector wakes up only for events of objects that have, or had, the value.
 
 ``resourceVersion`` unset or 0 begins with the present state; a revision that is no longer kept is answered
 with an ERROR event of 410, after which the client lists again. Source: KEP-3157 for ``sendInitialEvents``.
@@ -21,7 +22,7 @@ from kubette.apiserver.request import integer
 from kubette.apiserver.verbs import listoptions
 from kubette.apiserver.verbs.base import Call, Object
 from kubette.apiserver.verbs.selection import Selection, selection
-from kubette.store import Compacted, Event, Ring, encode
+from kubette.store import Compacted, Event, Feed, Ring, encode
 
 _BOOKMARK_SECONDS = 60.0
 _MIN_SECONDS = 1800
@@ -62,9 +63,7 @@ async def handle(call: Call) -> web.StreamResponse:
 
 
 class _Watcher:
-    def __init__(
-        self, call: Call, chosen: Selection, response: web.StreamResponse, form: str, bookmarks: bool
-    ) -> None:
+    def __init__(self, call: Call, chosen: Selection, response: web.StreamResponse, form: str, bookmarks: bool) -> None:
         self._call, self._chosen, self._response, self._bookmarks = call, chosen, response, bookmarks
         self._form = form
         self._store = call.app.objects.store
@@ -84,10 +83,17 @@ class _Watcher:
         return rev
 
     async def follow(self, cursor: int, ends: float, ring: Ring) -> None:
+        feed = ring.feed(cursor, self._chosen.topic)
+        try:
+            await self._follow(feed, cursor, ends)
+        finally:
+            feed.close()
+
+    async def _follow(self, feed: Feed, cursor: int, ends: float) -> None:
         marked = time.monotonic()
         while (now := time.monotonic()) < ends:
             committed = self._store.rev
-            if events := ring.since(cursor, _AT_ONCE):
+            if events := feed.take(_AT_ONCE, committed):
                 cursor = events[-1].rev
                 await self._send(self._seen(events))
                 continue  # more may have come while it was written
@@ -97,7 +103,7 @@ class _Watcher:
                 marked = now
             # Wake up now and then also without bookmarks: a cursor must not fall behind compaction.
             due = marked + _BOOKMARK_SECONDS if self._bookmarks else now + _BOOKMARK_SECONDS
-            await ring.wait(max(0.0, min(ends, due) - now))
+            await feed.wait(max(0.0, min(ends, due) - now))
         if self._bookmarks:
             await self.bookmark(cursor)
 
