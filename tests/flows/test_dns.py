@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import dns.asyncquery
+import dns.edns
 import dns.exception
 import dns.flags
 import dns.message
@@ -231,6 +232,25 @@ async def test_one_client_cannot_shut_others_out_of_tcp(api: FakeApi, monkeypatc
         assert not any(reader.at_eof() for reader in others)
 
 
+async def test_long_datagrams_never_reach_the_receive_buffer(api: FakeApi, cluster: Clients) -> None:
+    await api.create(SERVICES, service("web", "10.43.1.2"))
+    web = "web.shop.svc.cluster.local"
+    await cluster.until(web, "A", lambda rows: rows == ["10.43.1.2"])
+    size = len(dns.message.make_query(web, "A", use_edns=0, options=[dns.edns.GenericOption(12, b"")]).to_wire())
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.setblocking(False)
+        client.connect(("127.0.0.1", cluster.running.port))
+        loop = asyncio.get_running_loop()
+        sent = []
+        for length in (1233, 3900, 1232):  # the last is answered; of the others, an answer would come before its
+            padding = dns.edns.GenericOption(12, bytes(length - size))
+            sent.append(dns.message.make_query(web, "A", use_edns=0, options=[padding]).to_wire(max_size=4096))
+            client.send(sent[-1])
+        assert [len(data) for data in sent] == [1233, 3900, 1232]
+        answer = await asyncio.wait_for(loop.sock_recv(client, 4096), 5)
+        assert answer[:2] == sent[-1][:2]
+
+
 async def test_nothing_is_called_missing_before_everything_is_known() -> None:
     class Silent(FakeApi):
         async def list(self, *args: Any, **kwargs: Any) -> Obj:
@@ -343,7 +363,7 @@ async def test_of_the_real_server_by_the_small_client(tmp_path: Path) -> None:
         pair = api.pki.client("admin")
         ca = api.pki.ca.cert.read_text()
         reader = Reader(ClientConfig(api.url, ca, pair.cert.read_text(), pair.key.read_text()))
-        with pytest.raises(errors.Unauthorized):
+        with pytest.raises(errors.Forbidden):
             await Reader(ClientConfig(api.url, ca)).list(SERVICES)
         with pytest.raises(errors.BadRequest):
             async for _ in reader.watch(SERVICES, resource_version="-1"):

@@ -2,11 +2,12 @@
 
     objects    API objects → Service, Slice                   records    a service → its resource records
     zone       what exists, and the answer to a question      resolver   a message → a message; ready answers
-    wire       the message format                             forward    everybody else's names, with a cache
+    wire       the message format                             forward    names outside the cluster, with a cache
     server     sockets: UDP, TCP                              status     /healthz, /readyz, /metrics
+    ready      ready answers, bounded in bytes                connections  TCP connections, bounded per client
     service    informers, tied to all of these
 
-A question that was asked before is answered from ready wire bytes: receive, look up, put the ID before, send.
+A repeated question is answered from ready wire bytes: receive, look up, prepend the ID, send.
 Source: the Kubernetes DNS specification 1.1.0, https://github.com/kubernetes/dns/blob/master/docs/specification.md.
 """
 

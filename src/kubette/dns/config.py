@@ -11,7 +11,7 @@ class DnsConfig:
     """Addresses are text, of either family; TTLs and timeouts are seconds.
 
     ``listen``: where UDP and TCP are served; a family that the machine lacks is left out.
-    ``cidrs``: addresses whose reverse names are this cluster's alone: unknown ones do not exist, nobody is asked.
+    ``cidrs``: addresses whose reverse names are this cluster's own: unknown ones do not exist.
     ``upstreams``: servers for all other names, ``address`` or ``(address, port)``; empty means those of
     ``resolv_conf``; without any, other names are refused.
     ``status_port``: HTTP for probes and metrics on all addresses of ``listen``; negative for none. A

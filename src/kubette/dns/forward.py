@@ -92,7 +92,7 @@ class Forwarder:
         return out if len(out) <= limit else wire.truncated(out, end)
 
     async def follow(self, name: bytes, type_: int) -> tuple[int, tuple[bytes, ...]]:
-        """(rcode, records) of a name, each record whole in itself; (SERVFAIL, ()) when nobody answers."""
+        """(rcode, records) of a name, each record whole in itself; (SERVFAIL, ()) when no server answers."""
         question = name + type_.to_bytes(2, "big") + b"\0\1"
         query = wire.Query(0, wire.RD, question, name, type_, wire.IN, wire.Edns(wire.OUR_UDP_SIZE, 0, False))
         found = await self._fetch(query, False)

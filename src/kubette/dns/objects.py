@@ -1,4 +1,4 @@
-"""API objects narrowed to what DNS needs. Pure; objects that make no sense yield less, never an error.
+"""API objects narrowed to what DNS needs. Pure; malformed objects yield less, never an error.
 
 Shapes: core/v1 Service, discovery.k8s.io/v1 EndpointSlice. Addresses are packed: 4 bytes or 16, so the
 family goes with every one of them.
@@ -7,9 +7,10 @@ family goes with every one of them.
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
+
+from kubette.api.meta import Object
 
 Key: TypeAlias = tuple[str, str]  # namespace, name
 SERVICE_NAME = "kubernetes.io/service-name"
@@ -38,7 +39,7 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """``hostname`` is the one that it was given, or ""."""
+    """``hostname`` may be empty."""
 
     ip: bytes
     hostname: str
@@ -47,14 +48,14 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """``service`` is whose endpoints these are."""
+    """``service``: the one that has these endpoints."""
 
     service: Key
     ports: tuple[Port, ...]
     endpoints: tuple[Endpoint, ...]
 
 
-def service(obj: Mapping[str, Any]) -> Service:
+def service(obj: Object) -> Service:
     """Narrow a Service."""
     meta, spec = obj.get("metadata") or {}, obj.get("spec") or {}
     key = (meta.get("namespace") or "", meta.get("name") or "")
@@ -71,7 +72,7 @@ def service(obj: Mapping[str, Any]) -> Service:
     )
 
 
-def endpoint_slice(obj: Mapping[str, Any]) -> Slice | None:
+def endpoint_slice(obj: Object) -> Slice | None:
     """Narrow an EndpointSlice; None when it belongs to no service."""
     meta = obj.get("metadata") or {}
     name = (meta.get("labels") or {}).get(SERVICE_NAME)
@@ -95,7 +96,7 @@ def _ports(rows: Any, number: str) -> tuple[Port, ...]:
 
 
 def packed(text: str) -> bytes:
-    """4 or 16 bytes; nothing when the text is no address."""
+    """4 or 16 bytes; empty when the text is not an address."""
     for family in (socket.AF_INET, socket.AF_INET6):
         try:
             return socket.inet_pton(family, text)

@@ -10,11 +10,14 @@ import asyncio
 import errno
 import logging
 import socket
+import struct
+from array import array
 from collections import Counter
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from typing import Any
 
+from kubette.dns import wire
 from kubette.dns.connections import Connection, Connections
 from kubette.dns.resolver import Resolver
 
@@ -26,6 +29,18 @@ _WAITING, _WAITING_PER_CLIENT = 2048, 128  # questions over UDP that wait for ot
 _IDLE = 10.0  # seconds for a question to come in, and for an answer to be taken
 _QUERY = 10.0  # seconds for an answer to be found
 _BUFFER = 1 << 20
+_SO_ATTACH_FILTER = 26  # asm-generic/socket.h; the socket module lacks it
+
+
+def _drop_long_datagrams(sock: socket.socket) -> None:
+    """Have the kernel drop datagrams longer than the size that this server advertises (RFC 6891).
+
+    A few padded ones would otherwise fill the receive buffer, which all clients share. Source: socket(7),
+    SO_ATTACH_FILTER; a length counts the UDP header."""
+    load_length, jump_greater, accept, drop = (0x80, 0, 0, 0), (0x25, 1, 0, wire.OUR_UDP_SIZE + 8), 0xFFFFFFFF, 0
+    program = (load_length, jump_greater, (0x06, 0, 0, accept), (0x06, 0, 0, drop))
+    code = array("B", b"".join(struct.pack("HBBI", *row) for row in program))
+    sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HP", len(program), code.buffer_info()[0]))
 
 
 class Server:
@@ -75,6 +90,7 @@ class Server:
                     sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+            _drop_long_datagrams(udp)
             tcp.bind((address, self.port))
             self.port = tcp.getsockname()[1]
             udp.bind((address, self.port))

@@ -1,7 +1,7 @@
 """The DNS message format, as far as a server of small zones needs it: questions in, answers out, TTLs in place.
 
-Pure. Names are wire bytes throughout, lower case where they are compared. A message that is none ends in
-``FormatError``, whatever its bytes. Sources: RFC 1035 (format), RFC 6891 (EDNS), RFC 2181 (truncation).
+Pure. Names are wire bytes throughout, lower case where they are compared. Bytes that are not a message raise
+``FormatError``. Sources: RFC 1035 (format), RFC 6891 (EDNS), RFC 2181 (truncation).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _RR = struct.Struct("!HHIH")
 
 
 class FormatError(ValueError):
-    """The bytes are no DNS message."""
+    """The bytes are not a DNS message."""
 
 
 def name(text: str) -> bytes:
@@ -111,7 +111,7 @@ def parse(data: bytes) -> Query:
         length = data[at]
         at += 1 + length
         if length > 63 or at - 12 > 255:
-            raise FormatError("the question's name is none")
+            raise FormatError("the question's name is malformed")
         if not length:
             break
     if at + 4 > len(data):
@@ -183,7 +183,7 @@ def response(
     authoritative: bool = True,
     limit: int = TCP_SIZE,
 ) -> bytes:
-    """The answer, in at most ``limit`` bytes: what is too much is left out, and TC says so where it matters."""
+    """The answer, in at most ``limit`` bytes: records that do not fit are left out; TC is set when answers are."""
     opt = b"" if query.edns is None else _opt(rcode >> 4, query.edns.do)
     room = limit - 12 - len(query.question) - len(opt)
     flags = QR | RA | (query.flags & (RD | CD | 0x7800)) | (AA if authoritative else 0) | rcode & 15
@@ -200,7 +200,7 @@ def response(
 
 
 def error(data: bytes, rcode: int) -> bytes | None:
-    """To a message that could not be read; None when not even a header is there."""
+    """The answer to a malformed message; None when even the header is incomplete."""
     if len(data) < 12 or data[2] & 0x80:
         return None
     flags = QR | (int.from_bytes(data[2:4], "big") & (RD | 0x7800)) | rcode

@@ -1,7 +1,7 @@
-"""What the cluster's names are: kept from the objects, one service at a time, and asked one question at a time.
+"""The cluster's names and their records: updated one service at a time, queried one question at a time.
 
-No I/O. Every change returns the names whose answers it may alter, so that ready answers elsewhere live exactly
-as long as they are right.
+No I/O. Every change returns the names whose answers it may alter, so that ready answers are dropped exactly when
+they become wrong.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Answer:
 
 
 class Zone:
-    """The cluster domain and its reverse zones. ``ready`` says that everything there is has been told."""
+    """The cluster domain and its reverse zones. ``ready``: every object has been read once."""
 
     def __init__(self, domain: str, cidrs: Iterable[str] = (), *, ttl: int = 5, negative_ttl: int = 5) -> None:
         self.domain = wire.name(domain)
@@ -59,10 +59,10 @@ class Zone:
         for apex in self._apexes:
             self._fixed[apex] = (RRset(wire.SOA, (self._soa,)), RRset(wire.NS, (server,), (server,)))
 
-    # -- what there is -----------------------------------------------------------------------------
+    # -- updates -----------------------------------------------------------------------------
 
     def set_service(self, key: Key, service: Service | None) -> set[bytes]:
-        """A service is new, different or gone (None). Returns the names whose answers may differ now."""
+        """Add, change or remove (None) a service. Returns the names whose answers may differ now."""
         if service is None:
             self._services.pop(key, None)
         else:
@@ -70,7 +70,7 @@ class Zone:
         return self._refresh(key)
 
     def set_slice(self, key: Key, slice_: Slice | None) -> set[bytes]:
-        """An EndpointSlice is new, different or gone (None)."""
+        """Add, change or remove (None) an EndpointSlice. Returns the names whose answers may differ now."""
         changed: set[bytes] = set()
         before = self._service_of.pop(key, None)
         if before is not None:
@@ -87,7 +87,7 @@ class Zone:
         return changed
 
     def set_namespace(self, name: str, exists: bool) -> None:
-        """A namespace has come or gone: every ready answer below it may differ now."""
+        """Add or remove a namespace: every ready answer below it may differ now."""
         label = wire.name(name)[:-1]
         (self._namespaces.add if exists else self._namespaces.discard)(label)
 
@@ -122,17 +122,17 @@ class Zone:
         elif not names:
             del self._reverse[owner]
 
-    # -- what is asked -----------------------------------------------------------------------------
+    # -- questions -----------------------------------------------------------------------------
 
     def apex(self, name: bytes) -> bytes | None:
-        """The zone of ours that the name lies in; None when others have to be asked."""
+        """The zone of this server that the name lies in; None when other servers have to be asked."""
         for suffix in wire.suffixes(name):
             if suffix in self._apexes:
                 return suffix
         return None
 
     def answer(self, name: bytes, type_: int, owner: bytes = wire.QUESTION) -> Answer | None:
-        """None when the name is not ours. ``owner``: how the answers call the name."""
+        """None when the name is in no zone of this server. ``owner``: the name as the answers write it."""
         apex = self.apex(name)
         sets = self._find(name, apex)
         if apex is None and not sets:

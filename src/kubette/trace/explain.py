@@ -125,7 +125,7 @@ def _entrance(world: World, address: str, port: int, trace: Trace) -> Object | N
         own_ips = (services[0].get("spec") or {}).get("externalIPs") or ()
         if address in own_ips and world.nodes:
             first = world.nodes[0]
-            trace.add("outside", f"whoever routes {address} to a node decides which; {meta.name(first)} is taken")
+            trace.add("outside", f"the network that routes {address} chooses a node; {meta.name(first)} is taken")
             return first
         trace.landings.append(Landing("unreachable", address, port))
         trace.because(f"no Ready node answers for {address}")

@@ -191,7 +191,7 @@ def _row(service: Object, port: int | str, proto: int) -> Object:
     rows = [r for r in reasons.ports_of(service) if state.PROTOCOLS.get(r.get("protocol", "TCP")) == proto]
     found = next((r for r in rows if port in ("", r["port"], r.get("name"))), None)
     if found is None and isinstance(port, int):
-        return {"port": port, "protocol": protocol(proto).upper()}  # the path then tells that there is none
+        return {"port": port, "protocol": protocol(proto).upper()}  # the path then ends with that reason
     if found is None:
         which = f"named {port!r}" if port else f"for {protocol(proto).upper()}"
         raise TraceError(f"Service {meta.name(service)} has no port {which}; it has {reasons.ports_text(service)}")

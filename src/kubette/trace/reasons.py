@@ -1,4 +1,4 @@
-"""Why nobody answers: in the objects, what keeps a Service from having an endpoint, in the words of those objects."""
+"""Why no pod answers: what keeps a Service from having an endpoint, read from the objects."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kubette.proxy import policy, state
 from kubette.proxy.state import PROTOCOLS
 from kubette.trace.world import World
 
-_MOST = 5  # pods that are told one by one
+_MOST = 5  # pods that are listed one by one
 
 
 def services_at(world: World, address: str) -> list[Object]:

@@ -56,7 +56,7 @@ def table_of(world: World, node: Object, family: Family) -> Table | None:
 
 
 def ways(world: World, table: Table, source: str, target: str, proto: int, port: int, *, local: bool) -> list[Way]:
-    """``local``: the packet is made by a process of the node itself. Equal ways are told once."""
+    """``local``: the packet is made by a process of the node itself. Equal ways are listed once."""
     packet = Packet(table.family, packed_ip(source), packed_ip(target), proto, port)
     moduli: list[int] = []
 
