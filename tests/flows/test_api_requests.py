@@ -121,6 +121,35 @@ async def test_a_patch_that_makes_no_object_of_the_kind_is_invalid(api: Api) -> 
     assert (await api.ok("PATCH", f"{CM}/a", {"kind": "Secret"}, content_type=STRATEGIC))["kind"] == "ConfigMap"
 
 
+async def test_another_uid_is_a_conflict_of_a_put_and_an_invalid_patch(api: Api) -> None:
+    made = await api.ok("POST", CM, cm("a"))
+    other = {**made, "metadata": {**made["metadata"], "uid": "other"}}
+    await refused(api, 409, "Precondition failed: UID in precondition: other", "PUT", f"{CM}/a", other)
+    patch = {"metadata": {"uid": "other"}}
+    why = 'metadata.uid: Invalid value: "other": field is immutable'
+    await refused(api, 422, why, "PATCH", f"{CM}/a", patch, MERGE)
+
+
+async def test_a_resource_version_of_a_new_object_counts_only_where_it_is_written(api: Api) -> None:
+    def versioned(name: str, version: str) -> dict[str, Any]:
+        return {"metadata": {"name": name, "resourceVersion": version}}
+
+    why = "resourceVersion should not be set on objects to be created"
+    await refused(api, 500, why, "POST", CM, versioned("a", "7"))
+    await refused(api, 422, "metadata.name: Invalid value", "POST", CM, versioned("A", "7"))
+    await api.ok("POST", f"{CM}?dryRun=All", versioned("a", "7"))
+    for i, version in enumerate(("0", "odd")):
+        await api.ok("POST", CM, versioned(f"b{i}", version))
+
+
+async def test_the_resource_version_zero_is_none(api: Api) -> None:
+    made = await api.ok("POST", CM, cm("a"))
+    meta = {**made["metadata"], "resourceVersion": "0", "labels": {"a": "b"}}
+    assert (await api.ok("PUT", f"{CM}/a", {**made, "metadata": meta}))["metadata"]["labels"] == {"a": "b"}
+    patch = {"metadata": {"resourceVersion": "0"}, "data": {"k": "v"}}
+    assert (await api.ok("PATCH", f"{CM}/a", patch, content_type=MERGE))["data"] == {"k": "v"}
+
+
 async def test_owners_that_come_twice_are_kept_once(api: Api) -> None:
     owner = {"apiVersion": "v1", "kind": "Pod", "name": "p", "uid": "u"}
     twice = {**cm("a"), "metadata": {"name": "a", "ownerReferences": [owner, owner]}}

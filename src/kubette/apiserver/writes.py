@@ -98,8 +98,7 @@ def prepare_create(kind: Kind, namespace: str, obj: Object, ctx: Context, admiss
     strategy = strategy_for(kind)
     meta = obj.setdefault("metadata", {})
     _scope(kind, namespace, meta)
-    if meta.get("resourceVersion"):
-        raise InternalError("resourceVersion should not be set on objects to be created")
+    version = meta.pop("resourceVersion", None) or ""
     generated = not meta.get("name") and bool(meta.get("generateName"))
     if generated:
         meta["name"] = m.generate_name(meta["generateName"])
@@ -120,6 +119,8 @@ def prepare_create(kind: Kind, namespace: str, obj: Object, ctx: Context, admiss
     ctx.warnings += strategy.warnings_on_create(obj, ctx)
     ctx.warnings += actors.warnings(kind)
     admission.validate(obj, None)
+    if not ctx.dry_run and version.isdecimal() and version.strip("0"):
+        raise InternalError("resourceVersion should not be set on objects to be created")
     return Prepared(kind, obj, None, None, ctx, generated)
 
 
@@ -286,9 +287,7 @@ def _scope(kind: Kind, namespace: str, meta: Object) -> None:
 
 
 def _preconditions(kind: Kind, strategy: Strategy, name: str, meta: Object, old: Object) -> None:
-    if meta.get("uid") and meta["uid"] != old["uid"]:
-        raise uid_conflict(kind, name, meta["uid"], old["uid"])
-    version = meta.get("resourceVersion")
+    version = (meta.get("resourceVersion") or "").lstrip("0")  # zero asks for no version, as an empty one does
     if not version and not strategy.allow_unconditional_update:
         error = invalid("metadata.resourceVersion", 0, "must be specified for an update")
         raise invalid_object(kind.kind, name, [error], kind.group)
@@ -330,11 +329,14 @@ _KEPT_IN_DELETION = ("deletionTimestamp", "deletionGracePeriodSeconds")
 def _restore(new: Object, old: Object, strategy: Strategy, ctx: Context) -> None:
     """Put back what this request may not change."""
     meta, before = new["metadata"], old["metadata"]
+    uid = meta.get("uid")
     for field in _KEPT:
         if field in before:
             meta[field] = before[field]
         else:
             meta.pop(field, None)
+    if uid:
+        meta["uid"] = uid  # another uid is refused by the validation
     for field in _KEPT_IN_DELETION:
         if field in before:
             meta[field] = before[field]

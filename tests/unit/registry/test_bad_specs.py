@@ -142,7 +142,7 @@ REFUSED: dict[str, list[tuple[Object, str]]] = {
     ],
     "certificatesigningrequests.certificates.k8s.io": [
         ({"spec.request": "YWJj"}, 'spec.request: Invalid value: "YWJj": PEM block type must be CERTIFICATE REQUEST'),
-        ({"spec.request": None}, 'spec.request: Invalid value: "": PEM block type must be CERTIFICATE REQUEST'),
+        ({"spec.request": None}, 'spec.request: Invalid value: null: PEM block type must be CERTIFICATE REQUEST'),
         ({"spec.request": _pem("CERTIFICATE")}, "PEM block type must be CERTIFICATE REQUEST"),
         ({"spec.request": base64.b64encode(b"-----BEGIN CERTIFICATE REQUEST-----\ndg==\n-----END CERTIFICATE REQUEST-----\n").decode()}, "x509: malformed certificate request"),
         ({"spec.request": _pem(spoilt=True)}, "x509: the signature does not match the request"),
@@ -535,7 +535,7 @@ REFUSED: dict[str, list[tuple[Object, str]]] = {
         ({"spec.devices.requests[0].exactly.tolerations": [{"operator": "Odd"}]}, 'tolerations[0].operator: Unsupported value: "Odd": supported values: "Equal", "Exists"'),
         ({"spec.devices.requests[0].exactly.tolerations": [{"operator": "Exists", "value": "v"}]}, "must be empty for operator `Exists`"),
         ({"spec.devices.requests[0].exactly.tolerations": [{"effect": "Odd", "key": "k"}]}, 'effect: Unsupported value: "Odd"'),
-        ({"spec.devices.requests[0].name": ""}, "spec.devices.requests[0].name: Required value"),
+        ({"spec.devices.requests[0].name": ""}, 'spec.devices.requests[0].name: Invalid value: "": a lowercase RFC 1123 label'),
         ({"spec.devices.requests[0].exactly": None}, "spec.devices.requests[0]: Required value: exactly one of `exactly` or `firstAvailable` is required"),
         ({"spec.devices.requests[0].exactly.deviceClassName": ""}, "spec.devices.requests[0].exactly.deviceClassName: Required value"),
         ({"spec.devices.requests[0].exactly.allocationMode": "Odd"}, 'exactly.allocationMode: Unsupported value: "Odd"'),

@@ -191,17 +191,15 @@ def _toleration(toleration: Object, path: str) -> list[FieldError]:
     return out
 
 
-def _named(values: list[Object], most: int, path: str, rule: Any) -> list[FieldError]:
+def _named(values: list[Object], most: int, path: str, rule: Rule) -> list[FieldError]:
     """A list whose items have names of their own."""
-    out = [too_many(path, len(values), most)] if len(values) > most else []
     known = [v.get("name") or "" for v in values]
-    for i, value in enumerate(values):
-        at, name = f"{path}[{i}]", known[i]
-        out += checks.named(names.dns1123_label, f"{at}.name", name) if name else [required(f"{at}.name")]
-        out += rule(value, at)
-        if name and name in known[:i]:
-            out.append(duplicate(at, name))
-    return out
+
+    def item(value: Object, at: str) -> list[FieldError]:
+        return checks.named(names.dns1123_label, f"{at}.name", value.get("name") or "") + rule(value, at)
+
+    out = limited(values, most, path, item)
+    return out + [duplicate(f"{path}[{i}]", name) for i, name in enumerate(known) if name in known[:i]]
 
 
 def _request(request: Object, path: str) -> list[FieldError]:

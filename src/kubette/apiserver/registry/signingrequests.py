@@ -59,7 +59,7 @@ class SigningRequests(Strategy):
         out: list[FieldError] = []
         request = spec.get("request") or ""
         if words := _request_fault(request):
-            out.append(invalid("spec.request", request, words))
+            out.append(invalid("spec.request", request or None, words))
         usages = spec.get("usages") or []
         if not usages:
             out.append(required("spec.usages"))

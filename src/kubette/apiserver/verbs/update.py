@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from kubette.apiserver import request
+from kubette.apiserver import request, writes
 from kubette.apiserver.verbs import create
 from kubette.apiserver.verbs.base import Call
 
@@ -26,7 +26,14 @@ async def handle(call: Call) -> web.StreamResponse:
         call.check(obj, body)
 
     await call.run(check)
-    change = (lambda _: copy.deepcopy(obj)) if call.heavy else (lambda _: obj)  # preparing it changes it
+
+    def change(old: Object) -> Object:
+        """Raises Conflict where the object with the uid that the body names is gone."""
+        found, wanted = (o.get("metadata") or {} for o in (old, obj))
+        if found and wanted.get("uid") and wanted["uid"] != found["uid"]:
+            raise writes.uid_conflict(call.kind, found["name"], wanted["uid"], found["uid"])
+        return copy.deepcopy(obj) if call.heavy else obj  # preparing it changes it
+
     written = await call.update(
         change, ctx, create.admission_of_update(call, ctx),
         admission_of_create=create.admission_of_create(call, ctx, authorize=True),
