@@ -96,7 +96,7 @@ class _Draft:
 
 
 def served(ingress: Ingress, classes: Iterable[IngressClass], controller: str) -> bool:
-    """Of a class of ours; or of none, and ours is the default."""
+    """Whether the Ingress has a class of this controller, or no class while the default one is of this controller."""
     ours = [c for c in classes if c.controller == controller]
     if ingress.class_name is None:
         return any(c.default for c in ours)

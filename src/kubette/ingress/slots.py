@@ -33,7 +33,7 @@ class Change:
 
 
 def endpoints(slices: Iterable[Slice], port: str) -> tuple[Endpoint, ...]:
-    """Those that are ready; if none is, those that still serve while they terminate (as kube-proxy does)."""
+    """The ready endpoints; if there are none, those that still serve while they terminate, as kube-proxy does."""
     ready, serving = set(), set()
     for part in slices:
         number = part.ports.get(port)
