@@ -1,6 +1,7 @@
 """Admission: what the server adds to or refuses in a write, beyond the kind's own rules.
 
-NamespaceLifecycle, ServiceAccount, Priority, DefaultTolerationSeconds, RuntimeClass, DefaultIngressClass. Plain
+NamespaceLifecycle, ServiceAccount, Priority, DefaultTolerationSeconds, RuntimeClass, DefaultIngressClass,
+DefaultStorageClass, PersistentVolumeClaimResize, TaintNodesByCondition, PodTopologyLabels. Plain
 functions over objects and a Reader; only ``wait_for_service_account`` waits (the account of a new namespace is made by
 a controller a moment after it).
 """
@@ -8,9 +9,12 @@ a controller a moment after it).
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any
 
 from kubette.api import meta as m
+from kubette.api import quantity
 from kubette.api.errors import Forbidden, NotFound, not_found
 from kubette.api.kinds import Kind, resource
 from kubette.apiserver import podreferences
@@ -37,6 +41,11 @@ def admit_create(kind: Kind, namespace: str, obj: Object, reader: Reader, tolera
         _priority(obj, reader)
         _tolerations(obj, toleration_seconds)
         _runtime_class(obj, reader)
+        add_topology_labels(obj, str((obj.get("spec") or {}).get("nodeName") or ""), reader)
+    if kind.group_resource == "nodes":
+        _not_ready_taint(obj)
+    if kind.group_resource == "persistentvolumeclaims":
+        _storage_class(obj, reader)
     if kind.group_resource == "ingresses.networking.k8s.io":
         _ingress_class(obj, reader)
 
@@ -47,10 +56,78 @@ def _ingress_class(ingress: Object, reader: Reader) -> None:
     if spec.get("ingressClassName") is not None or "kubernetes.io/ingress.class" in m.annotations(ingress):
         return
     classes = reader.list(resource("ingressclasses.networking.k8s.io"))
-    marked = [c for c in classes if m.annotations(c).get("ingressclass.kubernetes.io/is-default-class") == "true"]
+    if name := _default_class(classes, "ingressclass.kubernetes.io/is-default-class"):
+        ingress.setdefault("spec", {})["ingressClassName"] = name
+
+
+def _default_class(classes: Iterable[Object], *annotations: str) -> str:
+    """The newest of those that an annotation marks as the default, of several the first by name; or nothing."""
+    marked = [c for c in classes if any(m.annotations(c).get(a) == "true" for a in annotations)]
     newest = max((str(m.metadata(c).get("creationTimestamp")) for c in marked), default="")
-    if names := sorted(m.name(c) for c in marked if str(m.metadata(c).get("creationTimestamp")) == newest):
-        ingress.setdefault("spec", {})["ingressClassName"] = names[0]
+    names = [m.name(c) for c in marked if str(m.metadata(c).get("creationTimestamp")) == newest]
+    return min(names, default="")
+
+
+# ---- storage
+
+_BETA_CLASS = "volume.beta.kubernetes.io/storage-class"
+
+
+def _storage_class(claim: Object, reader: Reader) -> None:
+    """DefaultStorageClass, for a claim that names none; the empty name asks for no class."""
+    spec = claim.get("spec")
+    if not isinstance(spec, dict) or spec.get("storageClassName") is not None or _BETA_CLASS in m.annotations(claim):
+        return
+    classes = reader.list(resource("storageclasses.storage.k8s.io"))
+    prefixes = ("storageclass", "storageclass.beta")
+    if name := _default_class(classes, *(f"{p}.kubernetes.io/is-default-class" for p in prefixes)):
+        spec["storageClassName"] = name
+
+
+def validate_claim_resize(kind: Kind, claim: Object, old: Object, reader: Reader) -> None:
+    """PersistentVolumeClaimResize: a claim grows only when it is bound and its class allows it. Raises Forbidden."""
+    if _requested(claim) <= _requested(old):
+        return
+    if (old.get("status") or {}).get("phase") != "Bound":
+        raise refused(kind, claim, "Only bound persistent volume claims can be expanded")
+    name = _class_of(claim)
+    found = reader.get(resource("storageclasses.storage.k8s.io"), None, name) if name else None
+    if found is None or name != _class_of(old) or not found.get("allowVolumeExpansion"):
+        words = "only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc"
+        raise refused(kind, claim, f"{words} must support resize")
+
+
+def _class_of(claim: Object) -> str:
+    return m.annotations(claim).get(_BETA_CLASS) or str((claim.get("spec") or {}).get("storageClassName") or "")
+
+
+def _requested(claim: Object) -> Decimal:
+    requests = ((claim.get("spec") or {}).get("resources") or {}).get("requests") or {}
+    return quantity.parse(str(requests.get("storage") or "0"))
+
+
+# ---- nodes
+
+_TOPOLOGY = ("topology.kubernetes.io/zone", "topology.kubernetes.io/region")
+_NOT_READY = {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}
+
+
+def _not_ready_taint(node: Object) -> None:
+    """TaintNodesByCondition: no pod comes to a new node before the node controller has seen that it is ready."""
+    spec = node.get("spec")
+    if spec is None:
+        spec = node["spec"] = {}
+    taints = spec.get("taints") or []
+    if not any((t.get("key"), t.get("effect")) == (_NOT_READY["key"], _NOT_READY["effect"]) for t in taints):
+        spec["taints"] = [*taints, dict(_NOT_READY)]
+
+
+def add_topology_labels(pod: Object, node: str, reader: Reader) -> None:
+    """PodTopologyLabels: a pod on a node has the zone and region of the node as labels."""
+    found = reader.get(resource("nodes"), None, node) if node else None
+    if found is not None and (labels := {k: v for k, v in m.labels(found).items() if k in _TOPOLOGY}):
+        metadata = pod.setdefault("metadata", {})
+        metadata["labels"] = {**(metadata.get("labels") or {}), **labels}
 
 
 def _namespace_lifecycle(kind: Kind, namespace: str, obj: Object, reader: Reader) -> None:

@@ -1,4 +1,5 @@
-"""What a cluster has from its first second: namespaces, RBAC, priority classes, and the Service `kubernetes`.
+"""What a cluster has from its first second: namespaces, RBAC, priority classes, the Service and the ServiceCIDR
+`kubernetes`.
 
 Run at every start. It makes what is missing, and brings roles and bindings of an older version up to date unless
 their annotation ``autoupdate`` says ``false``; the Service's endpoints are this server's address and kept so. The
@@ -39,6 +40,7 @@ async def run(objects: Objects, config: ServerConfig) -> None:
     for ack in acks:
         await ack.finish()
     await ensure_service(objects, config)
+    await ensure_service_cidr(objects, config)
 
 
 def _reconcile(objects: Objects) -> list[writes.Written]:
@@ -76,6 +78,7 @@ async def keep(objects: Objects, config: ServerConfig) -> None:
                 if (made := _create(objects, resource("namespaces"), _namespace(name))) is not None:
                     await made.finish()
             await ensure_service(objects, config)
+            await ensure_service_cidr(objects, config)
         except ApiError as e:
             _log.warning("keeping the system's objects: %s", e)
 
@@ -115,6 +118,33 @@ async def ensure_service(objects: Objects, config: ServerConfig) -> None:
     for one in written:
         if one is not None:
             await one.finish()
+
+
+async def ensure_service_cidr(objects: Objects, config: ServerConfig) -> None:
+    """The ServiceCIDR of this server's own range, and that it is ready, unless somebody says otherwise."""
+    kind, ranges = resource("servicecidrs.networking.k8s.io"), [config.service_cidr]
+    wanted = {
+        "apiVersion": kind.api_version, "kind": kind.kind, "metadata": {"name": "kubernetes"},
+        "spec": {"cidrs": ranges},
+    }  # fmt: skip
+    if (made := _create(objects, kind, wanted)) is not None:
+        await made.finish()
+    found = objects.get(kind, None, "kubernetes") or {}
+    ready = meta.condition(found, "Ready") or {}
+    if meta.deleting(found) or found["spec"]["cidrs"] != ranges or ready.get("status") in ("True", "False"):
+        return
+    condition = {
+        "type": "Ready", "status": "True", "reason": "", "message": "Kubernetes default Service CIDR is ready",
+        "lastTransitionTime": meta.now(),
+    }  # fmt: skip
+
+    def change(old: Object) -> Object:
+        others = [c for c in (old.get("status") or {}).get("conditions") or () if c["type"] != "Ready"]
+        return {**old, "status": {"conditions": [*others, condition]}}
+
+    ctx = context(objects)
+    ctx.subresource = "status"
+    await writes.update(objects, kind, "", "kubernetes", change, ctx).finish()
 
 
 def context(objects: Objects) -> Context:

@@ -19,6 +19,7 @@ from kubette.api.errors import (
     required,
     unsupported,
 )
+from kubette.apiserver import admission
 from kubette.apiserver.registry import (
     eviction,
     podannotations,
@@ -193,6 +194,9 @@ def _bind(pod: Object, binding: Object, ctx: Context) -> SubresourceResult:
     spec["nodeName"] = target["name"]
     if more := header.get("annotations"):
         pod["metadata"]["annotations"] = {**meta.annotations(pod), **more}
+    if more := header.get("labels"):
+        pod["metadata"]["labels"] = {**meta.labels(pod), **more}
+    admission.add_topology_labels(pod, target["name"] if kind == "Node" else "", ctx.reader)
     status = pod.setdefault("status", {})
     scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": ctx.now()}
     others = [c for c in status.get("conditions") or () if c.get("type") != "PodScheduled"]

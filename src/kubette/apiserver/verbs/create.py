@@ -78,6 +78,8 @@ def admission_of_update(call: Call, ctx: Context) -> writes.Admission:
 
 def _validating(call: Call, ctx: Context) -> writes.Admit:
     def validate(obj: Object, old: Object | None) -> None:
+        if old is not None and (call.kind.group_resource, ctx.subresource) == ("persistentvolumeclaims", ""):
+            admission.validate_claim_resize(call.kind, obj, old, call.objects)
         ctx.warnings += podsecurity.admit(call.kind, ctx.subresource, call.namespace, obj, old, call.objects)
 
     return validate
