@@ -7,15 +7,18 @@ oldest that may stay. After a restart the hour begins anew.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import Callable
 
+from kubette.api.errors import ApiError
 from kubette.api.kinds import resource
 from kubette.apiserver import bootstrap, writes
 from kubette.apiserver.objects import Objects
 
 SECONDS = 3600.0
+_log = logging.getLogger(__name__)
 _EVERY = 60.0
 _EVENTS = "events"
 
@@ -51,5 +54,8 @@ async def run(objects: Objects) -> None:
     """Until cancelled."""
     expiry = Expiry(objects)
     while True:
-        await expiry.tick()
+        try:
+            await expiry.tick()
+        except ApiError as e:  # a full disk: the next turn tries again
+            _log.warning("removing old events: %s", e)
         await asyncio.sleep(_EVERY)

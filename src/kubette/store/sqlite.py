@@ -29,11 +29,18 @@ _Done = Callable[[Sequence[Record], Exception | None], None]
 
 
 class SqliteLog:
-    """A ``Log`` in the file at ``path`` (made with its directory when missing)."""
+    """A ``Log`` in the file at ``path`` (made with its directory when missing).
+
+    A file beside it remembers that the database has held records: a missing or empty one is then an error. Otherwise
+    the API server would serve an empty cluster, and every node would end its pods."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
+        self._mark = path.with_name(f"{path.name}.filled")
+        self._marked = self._mark.exists()
+        if self._marked and not (path.exists() and path.stat().st_size):
+            raise self._lost()
         try:
             # For its owner alone: there are Secrets in it. What SQLite writes beside it is like it.
             # (Only ever made here, not opened: to close a file gives up SQLite's locks on it.)
@@ -46,6 +53,9 @@ class SqliteLog:
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.execute("PRAGMA cache_size=-1024")
             self._db.execute(_SCHEMA)
+            if self._marked and self._db.execute("SELECT 1 FROM log LIMIT 1").fetchone() is None:
+                self._db.close()
+                raise self._lost()
         except (OSError, sqlite3.Error) as e:
             raise self._error(e) from e
         # A refused batch ends an epoch: what was appended in it may build on what was refused.
@@ -115,6 +125,8 @@ class SqliteLog:
                 except queue.Empty:
                     break
             error = self._commit(batch, garbage)
+            if batch and error is None and not self._marked:
+                self._write_mark()
             if batch:
                 if error is not None:
                     refused = epoch
@@ -140,6 +152,21 @@ class SqliteLog:
             error.__cause__ = e
             return error
         return None
+
+    def _write_mark(self) -> None:
+        """Tried again after the next commit where there is no room."""
+        with contextlib.suppress(OSError):
+            with self._mark.open("w") as file:
+                file.write("The database beside this file has held records.\n")
+                file.flush()
+                os.fsync(file.fileno())
+            self._marked = True
+
+    def _lost(self) -> StoreError:
+        return StoreError(
+            f"{self._path}: the database was here and is missing or empty. Put back a copy of it, or delete "
+            f"{self._mark} to begin with an empty cluster"
+        )
 
     def _error(self, cause: Exception) -> StoreError:
         code = getattr(cause, "sqlite_errorcode", 0) & 0xFF

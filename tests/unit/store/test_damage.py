@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from kubette.api.errors import InternalError
+from kubette.api.kinds import resource
+from kubette.apiserver import bootstrap, writes
+from kubette.apiserver.objects import Objects
 from kubette.store import SqliteLog, Store, StoreError
 
 KEY = ("pods", "default", "a")
@@ -93,3 +98,87 @@ async def test_a_full_disk_refuses_and_acknowledges_nothing_that_is_lost(tmp_pat
     assert {name for (_, name), _ in store.items("pods")} == acknowledged
     assert 10 < len(acknowledged) < 200
     store.close()
+
+
+@pytest.mark.parametrize("loss", ["missing", "empty", "without records"])
+async def test_a_database_that_was_there_is_not_begun_anew(tmp_path: Path, loss: str) -> None:
+    path = tmp_path / "state.db"
+    await filled(path)
+    if loss == "without records":
+        db = sqlite3.connect(path)
+        db.execute("DELETE FROM log")
+        db.commit()
+        db.close()
+    else:
+        for file in tmp_path.glob("state.db*"):
+            if file.name != "state.db.filled":
+                file.unlink()
+        if loss == "empty":
+            path.touch()
+    for _ in range(2):  # the first refusal changes nothing
+        with pytest.raises(StoreError, match=f"was here and is missing or empty.*delete {path}.filled"):
+            SqliteLog(path)
+    assert path.exists() == (loss != "missing")
+    (tmp_path / "state.db.filled").unlink()
+    assert await filled(path) == 200
+
+
+async def test_a_database_that_never_held_a_record_may_go(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    SqliteLog(path).close()
+    path.unlink()
+    assert await filled(path) == 200
+
+
+async def test_reads_go_on_while_the_disk_is_full_and_writes_when_there_is_room(tmp_path: Path) -> None:
+    log = SqliteLog(tmp_path / "state.db")
+    store = Store(log)
+    await store.start()
+    await store.put(KEY, lambda rev: b"1")
+    log._db.execute("PRAGMA max_page_count=3")
+    with pytest.raises(StoreError, match="database or disk is full"):
+        await store.put(KEY, lambda rev: b"x" * 50_000)
+    entry = store.get(*KEY)
+    assert entry is not None and entry.value == b"1" and store.head(*KEY) == entry
+    log._db.execute("PRAGMA max_page_count=100000")
+    await store.put(KEY, lambda rev: b"x" * 50_000)
+    assert store.failure is None
+    store.close()
+
+
+async def test_a_full_disk_is_an_answer_of_the_api(tmp_path: Path) -> None:
+    """As of etcd without space: an InternalError that says why; nothing ends."""
+    log = SqliteLog(tmp_path / "state.db")
+    objects = Objects(Store(log))
+    await objects.store.start()
+    kind = resource("configmaps")
+
+    def write(name: str, size: int) -> writes.Written:
+        obj = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"k": "x" * size}}
+        return writes.create(objects, kind, "default", obj, bootstrap.context(objects))
+
+    await write("a", 1).finish()
+    log._db.execute("PRAGMA max_page_count=3")
+    with pytest.raises(InternalError, match=r"datastore: .*database or disk is full"):
+        await write("b", 50_000).finish()
+    assert objects.get(kind, "default", "b") is None and objects.get(kind, "default", "a") is not None
+    log._db.execute("PRAGMA max_page_count=100000")
+    await write("b", 50_000).finish()
+    objects.store.close()
+
+
+async def test_a_write_that_changes_nothing_waits_for_the_one_that_it_shows(tmp_path: Path) -> None:
+    objects = Objects(Store(SqliteLog(tmp_path / "state.db")))
+    await objects.store.start()
+    kind = resource("configmaps")
+    obj = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"k": "v"}}
+    ctx = bootstrap.context(objects)
+    first = writes.create(objects, kind, "default", obj, ctx)
+    same = writes.update(objects, kind, "default", "a", lambda old: old, ctx)
+    answer = asyncio.create_task(same.finish(), name="no-op")
+    await asyncio.sleep(0)
+    assert not answer.done() and objects.store.get("configmaps", "default", "a") is None
+    shown = await answer
+    entry = objects.store.get("configmaps", "default", "a")
+    assert entry is not None and entry.value == shown == await first.finish()
+    objects.store.close()
