@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import click
 
@@ -63,14 +65,13 @@ class Tail:
     def past(self, count: int | None) -> Iterator[str]:
         """The lines that are there, the rotated file's first; only the last ``count`` of them when it is given."""
         kept: deque[str] = deque(maxlen=count)
-        rotated = self._path.with_name(self._path.name + ".1")
-        if rotated.exists():
+        if (rotated := _rotated(self._path)).exists():
             kept.extend(_text(line) for line in rotated.read_bytes().splitlines())
         kept.extend(self.new())
         yield from kept
 
     def new(self) -> Iterator[str]:
-        """The whole lines that were written since the last call."""
+        """The whole lines that were written since the last call, those that a rotation took away first."""
         try:
             file = self._path.open("rb")
         except FileNotFoundError:
@@ -78,13 +79,27 @@ class Tail:
         with file:
             status = os.fstat(file.fileno())
             if status.st_ino != self._inode or status.st_size < self._offset:
+                yield from self._rest()
                 self._inode, self._offset, self._partial = status.st_ino, 0, b""
-            file.seek(self._offset)
-            data = file.read()
+            yield from self._read(file)
+
+    def _rest(self) -> Iterator[str]:
+        """What was written to the file that was followed before it was rotated."""
+        with contextlib.suppress(FileNotFoundError), _rotated(self._path).open("rb") as file:
+            if os.fstat(file.fileno()).st_ino == self._inode:
+                yield from self._read(file)
+
+    def _read(self, file: BinaryIO) -> Iterator[str]:
+        file.seek(self._offset)
+        data = file.read()
         self._offset += len(data)
         *lines, self._partial = (self._partial + data).split(b"\n")
         for line in lines:
             yield _text(line)
+
+
+def _rotated(path: Path) -> Path:
+    return path.with_name(path.name + ".1")
 
 
 def _text(line: bytes) -> str:

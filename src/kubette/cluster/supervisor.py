@@ -20,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubette.cluster import processes
+from kubette.cluster import logfile, processes
 from kubette.clusterspec import RUN_ROOT, ClusterError, ClusterSpec, check_name, load
 from kubette.runtime import kernel
 
@@ -124,17 +124,11 @@ def _close_all_but(kept: set[int]) -> None:
 
 def _detach(spec: ClusterSpec, name: str) -> None:
     """Standard streams to the component's log, nothing of the terminal kept."""
-    spec.logs_dir.mkdir(parents=True, exist_ok=True)
-    log = os.open(spec.logs_dir / f"{name}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     null = os.open(os.devnull, os.O_RDONLY)
-    for source, target in ((null, 0), (log, 1), (log, 2)):
-        os.dup2(source, target)
-    os.close(log)
+    os.dup2(null, 0)
     os.close(null)
+    logfile.open_log(spec.logs_dir / f"{name}.log")
     os.chdir("/")
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True, stream=sys.stderr
-    )
 
 
 def _supervise(spec: ClusterSpec, go: int, notify: int) -> None:

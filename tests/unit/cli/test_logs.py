@@ -38,6 +38,18 @@ def test_a_rotated_file_is_read_from_its_start(tmp_path: Path, rotate: str) -> N
     assert list(Tail(log).past(0)) == []
 
 
+def test_the_last_lines_before_a_rotation_are_followed(tmp_path: Path) -> None:
+    log = tmp_path / "server.log"
+    log.write_text("one\n")
+    tail = Tail(log)
+    assert list(tail.new()) == ["one"]
+    with log.open("a") as file:
+        file.write("two\n")
+    log.rename(tmp_path / "server.log.1")
+    log.write_text("three\n")
+    assert list(tail.new()) == ["two", "three"]
+
+
 def test_each_line_names_its_component(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kubette.cli.logs.need_root", lambda: None)
     spec = ClusterSpec("a", "172.29.9.0/24", {"node-1": "172.29.9.11"}, tmp_path)
