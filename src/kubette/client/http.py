@@ -29,6 +29,8 @@ _PATCH_MEDIA = {
     "json": "application/json-patch+json",
 }
 _MAX_EVENT = 16 << 20  # bytes of one watch event
+#: What a server that cannot be reached, or that misbehaves, makes aiohttp, TLS, the resolver and the decoder raise.
+_BROKEN = (aiohttp.ClientError, aiohttp.http.HttpProcessingError, OSError, EOFError, ValueError)
 
 
 class Client:
@@ -58,7 +60,10 @@ class Client:
         headers = {"Accept": "application/json", "Content-Type": media_type}
         token = self.config.token
         if self.config.token_file is not None:
-            token = self.config.token_file.read_text().strip()
+            try:
+                token = self.config.token_file.read_text().strip()
+            except (OSError, UnicodeDecodeError) as error:
+                raise ServiceUnavailable(f"token file {self.config.token_file}: {error}") from error
         if token:
             headers["Authorization"] = f"Bearer {token}"
         return headers
@@ -77,11 +82,34 @@ class Client:
                 headers=self._headers(media_type),
                 timeout=aiohttp.ClientTimeout(total=timeout, sock_connect=5),
             )
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise ServiceUnavailable(f"{self.config.server}: {error or type(error).__name__}") from error
+        except _BROKEN as error:
+            raise self._unavailable(error) from error
         if response.status < 400:
             return response
-        raise await _failure(response)
+        raise await self._failure(response)
+
+    def _unavailable(self, error: Exception, what: str = "") -> ServiceUnavailable:
+        return ServiceUnavailable(f"{self.config.server}: {what}{str(error) or type(error).__name__}")
+
+    async def _failure(self, response: aiohttp.ClientResponse) -> ApiError:
+        """The error that a server answered with; its body may be broken."""
+        cause: Exception | None = None
+        status: Any = None
+        try:
+            status = orjson.loads(await response.read())
+        except _BROKEN as error:
+            cause = error
+        if not isinstance(status, dict):
+            status = {"message": f"HTTP {response.status} {response.reason}"}
+        try:
+            failure = from_status(status, response.status)
+        except (ValueError, TypeError) as error:  # a code that is no number
+            failure, cause = (
+                from_status({"message": f"HTTP {response.status} {response.reason}"}, response.status),
+                error,
+            )
+        failure.__cause__ = cause
+        return failure
 
     async def request(
         self,
@@ -96,9 +124,11 @@ class Client:
         """Any request with a JSON answer. Raises ApiError."""
         response = await self._send(method, path, query or {}, body, media_type, timeout)
         try:
-            out: Obj = orjson.loads(await response.read() or b"{}")
-        except (aiohttp.ClientError, TimeoutError, orjson.JSONDecodeError) as error:
-            raise ServiceUnavailable(f"{self.config.server}: broken answer: {error}") from error
+            out = orjson.loads(await response.read() or b"{}")
+        except _BROKEN as error:
+            raise self._unavailable(error, "broken answer: ") from error
+        if not isinstance(out, dict):
+            raise ServiceUnavailable(f"{self.config.server}: broken answer: not an object")
         return out
 
     async def get(self, kind: Kind, name: str, namespace: str | None = None) -> Obj:
@@ -185,21 +215,38 @@ class Client:
         _keep_alive(response)
         pending = bytearray()
         try:
-            async for chunk in response.content.iter_any():
+            while chunk := await self._chunk(response):
                 pending += chunk
                 *lines, rest = pending.split(b"\n")
                 for line in lines:
-                    event = orjson.loads(line)
-                    if event["type"] == "ERROR":
-                        raise from_status(event["object"])
-                    yield event["type"], event["object"]
+                    change, obj = self._event(line)
+                    yield change, obj
                 pending = bytearray(rest)
                 if len(pending) > _MAX_EVENT:
                     raise ServiceUnavailable(f"{self.config.server}: a watch event exceeds {_MAX_EVENT} bytes")
-        except (aiohttp.ClientError, orjson.JSONDecodeError) as error:
-            raise ServiceUnavailable(f"{self.config.server}: the watch broke: {error}") from error
         finally:
             response.close()
+
+    async def _chunk(self, response: aiohttp.ClientResponse) -> bytes:
+        """The next bytes of a watch; none at its end."""
+        try:
+            return await response.content.readany()
+        except _BROKEN as error:
+            raise self._unavailable(error, "the watch broke: ") from error
+
+    def _event(self, line: bytes | bytearray) -> tuple[str, Obj]:
+        """Type and object of a watch event's line. Raises ApiError, also for an ERROR event."""
+        try:
+            event = orjson.loads(line)
+            change, obj = event["type"], event["object"]
+            if not isinstance(change, str) or not isinstance(obj, dict):
+                raise TypeError("not a watch event")
+            failure = from_status(obj) if change == "ERROR" else None
+        except (ValueError, TypeError, LookupError) as error:
+            raise self._unavailable(error, "the watch broke: ") from error
+        if failure is not None:
+            raise failure
+        return change, obj
 
 
 def _keep_alive(response: aiohttp.ClientResponse) -> None:
@@ -216,11 +263,3 @@ def _keep_alive(response: aiohttp.ClientResponse) -> None:
 def _selectors(labels: str | None, fields: str | None) -> dict[str, str]:
     given = {"labelSelector": labels, "fieldSelector": fields}
     return {k: v for k, v in given.items() if v}
-
-
-async def _failure(response: aiohttp.ClientResponse) -> ApiError:
-    try:
-        status = orjson.loads(await response.read())
-    except (aiohttp.ClientError, orjson.JSONDecodeError):
-        status = {"message": f"HTTP {response.status} {response.reason}"}
-    return from_status(status if isinstance(status, dict) else {}, response.status)

@@ -90,7 +90,7 @@ class Reader:
         """What breaks below is a server that cannot be reached."""
         try:
             yield
-        except (OSError, EOFError, TimeoutError, asyncio.LimitOverrunError, ValueError) as error:
+        except (OSError, EOFError, asyncio.LimitOverrunError, ValueError, LookupError, TypeError) as error:
             raise ServiceUnavailable(f"{self.config.server}: {error or type(error).__name__}") from error
 
     @contextlib.asynccontextmanager
