@@ -691,3 +691,10 @@ def test_a_request_for_devices_is_for_one(world: Any) -> None:
     made = world.create("resourceclaims.resource.k8s.io", GOOD["resourceclaims.resource.k8s.io"])
     wanted = {"deviceClassName": "c", "allocationMode": "ExactCount", "count": 1}
     assert made["spec"]["devices"]["requests"][0]["exactly"] == wanted
+
+
+def test_a_changed_runtime_class_is_looked_at_whole(world: Any) -> None:
+    made = world.create("runtimeclasses.node.k8s.io", GOOD["runtimeclasses.node.k8s.io"])
+    made["scheduling"] = {"tolerations": [{"key": "k", "operator": "Odd"}]}
+    with pytest.raises(Invalid, match='operator: Unsupported value: "Odd"'):
+        world.update("runtimeclasses.node.k8s.io", made)

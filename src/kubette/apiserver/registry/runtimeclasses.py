@@ -27,7 +27,7 @@ class RuntimeClasses(Strategy):
         return out
 
     def validate_update(self, new: Object, old: Object, ctx: Context) -> list[FieldError]:
-        return checks.immutable(new.get("handler"), old.get("handler"), "handler")
+        return self.validate(new, ctx) + checks.immutable(new.get("handler"), old.get("handler"), "handler")
 
     def warnings_on_create(self, obj: Object, ctx: Context) -> Iterable[str]:
         for key in (obj.get("scheduling") or {}).get("nodeSelector") or {}:

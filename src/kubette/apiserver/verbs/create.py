@@ -80,6 +80,7 @@ def _validating(call: Call, ctx: Context) -> writes.Admit:
     def validate(obj: Object, old: Object | None) -> None:
         if old is not None and (call.kind.group_resource, ctx.subresource) == ("persistentvolumeclaims", ""):
             admission.validate_claim_resize(call.kind, obj, old, call.objects)
+        certificates.admit(call.authorizer.allowed, call.user, call.kind, ctx.subresource, obj, old)
         ctx.warnings += podsecurity.admit(call.kind, ctx.subresource, call.namespace, obj, old, call.objects)
 
     return validate
@@ -88,10 +89,8 @@ def _validating(call: Call, ctx: Context) -> writes.Admit:
 def _guard(call: Call, obj: Object, old: Object | None) -> None:
     """What the authorizers cannot say of a write, as they do not see the object. Raises Forbidden."""
     info, authorizer = call.info, call.authorizer
-    allowed = authorizer.allowed
     verb = "create" if old is None else info.verb
-    noderestriction.admit(call.user, call.kind, verb, info.subresource, obj, old, call.objects, allowed)
-    certificates.admit(allowed, call.user, call.kind, info.subresource, obj, old)
+    noderestriction.admit(call.user, call.kind, verb, info.subresource, obj, old, call.objects, authorizer.allowed)
     escalation.admit(authorizer, call.user, call.kind, obj, old, call.namespace)
 
 
