@@ -117,6 +117,8 @@ async def test_a_patch_that_makes_no_object_of_the_kind_is_invalid(api: Api) -> 
     await refused(api, 422, 'no kind "Nothing" is registered', "PATCH", f"{CM}/a", {"kind": "Nothing"}, MERGE)
     await refused(api, 422, "metadata.deletionTimestamp: Invalid value", "PATCH", f"{CM}/a",
                   {"metadata": {"deletionTimestamp": "2020-01-01T00:00:00Z"}}, MERGE)  # fmt: skip
+    await refused(api, 422, "metadata.uid: Invalid value", "PATCH", f"{CM}/a", {"metadata": {"uid": "x"}}, MERGE)
+    await api.ok("PATCH", f"{CM}/a", {"metadata": {"resourceVersion": "0"}}, content_type=MERGE)
     # A strategic patch is merged into the kind's own struct: what kind it names does not count.
     assert (await api.ok("PATCH", f"{CM}/a", {"kind": "Secret"}, content_type=STRATEGIC))["kind"] == "ConfigMap"
 

@@ -93,6 +93,7 @@ def test_specs(world: World, kind: str, path: str, value: Any, says: str | None)
 def test_a_failure_policy_waits_for_pods_that_failed(world: World) -> None:
     job = change(good(JOB), "spec.podFailurePolicy", rules(**_EXIT))
     assert world.create(JOB, job)["spec"]["podReplacementPolicy"] == "Failed"
+    assert world.create(JOB, change(good(JOB), "spec.podFailurePolicy", {}))["spec"]["podReplacementPolicy"] == "Failed"
     with pytest.raises(errors.Invalid, match='podReplacementPolicy: Unsupported value: "TerminatingOrFailed"'):
         world.create(JOB, change(job, "spec.podReplacementPolicy", "TerminatingOrFailed"))
     with pytest.raises(errors.Invalid, match='only "Never" is supported when podFailurePolicy is specified'):
@@ -104,6 +105,7 @@ def test_labels_and_selector_are_the_servers_unless_manual(world: World) -> None
     made = world.create(JOB, good(JOB))
     uid = made["metadata"]["uid"]
     assert made["spec"]["manualSelector"] is False
+    assert made["metadata"]["labels"] == made["spec"]["template"]["metadata"]["labels"]
     assert made["spec"]["selector"] == {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}
     assert made["spec"]["template"]["metadata"]["labels"]["job-name"] == "it"
     manual = change(good(JOB), "spec.manualSelector", True)

@@ -51,7 +51,8 @@ class Autoscalers(Strategy):
 
     def prepare_create(self, obj: Object, ctx: Context) -> None:
         super().prepare_create(obj, ctx)
-        obj["status"] = {"desiredReplicas": 0, "currentReplicas": 0}
+        own: Object = {"currentReplicas": 0} if self.kind.version == "v1" else {"currentMetrics": None}
+        obj["status"] = {"desiredReplicas": 0, **own}
 
     def validate(self, obj: Object, ctx: Context) -> list[FieldError]:
         return _spec(obj["spec"], {})

@@ -105,8 +105,8 @@ def field_ref(ref: Object, path: str, allowed: tuple[str, ...] = _ENV_FIELDS) ->
             return [invalid(path, key.lower(), m) for m in qualified_name_errors(key.lower())]
         if base == "metadata.labels":
             return [invalid(path, key, m) for m in qualified_name_errors(key)]
-        if base in _POD_FIELDS:
-            return [invalid(path, base, "does not support subscript")]
+        words = f"error converting fieldPath: field label does not support subscript: {wanted}"
+        return [invalid(f"{path}.fieldPath", wanted, words)]
     if wanted in allowed:
         return []
     if wanted not in _POD_FIELDS:

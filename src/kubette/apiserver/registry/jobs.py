@@ -38,7 +38,7 @@ def default_spec(spec: Object) -> None:
     workloads.set_default(spec, "backoffLimit", _BACKOFF_BY_INDEX if by_index else _BACKOFF)
     workloads.set_default(spec, "completionMode", "NonIndexed")
     workloads.set_default(spec, "suspend", False)
-    replacement = "Failed" if spec.get("podFailurePolicy") else "TerminatingOrFailed"
+    replacement = "Failed" if spec.get("podFailurePolicy") is not None else "TerminatingOrFailed"
     workloads.set_default(spec, "podReplacementPolicy", replacement)
     default_parts(spec)
 
@@ -145,7 +145,7 @@ class Jobs(Strategy):
         workloads.set_default(spec, "manualSelector", False)
         labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels")
         if labels and not obj["metadata"].get("labels"):
-            obj["metadata"]["labels"] = dict(labels)
+            obj["metadata"]["labels"] = labels  # the same dict: what is generated for the template appears in both
 
     def prepare_create(self, obj: Object, ctx: Context) -> None:
         super().prepare_create(obj, ctx)
@@ -155,6 +155,9 @@ class Jobs(Strategy):
             podtemplate.drop_disabled(spec["template"])
             if not spec.get("manualSelector"):
                 _generate_selector(spec, meta.get("name", ""), meta.get("uid", ""))
+                labels = spec["template"]["metadata"]["labels"]
+                if not meta.get("labels") or meta["labels"] is labels:
+                    meta["labels"] = dict(labels)
 
     def prepare_update(self, new: Object, old: Object, ctx: Context) -> None:
         if not ctx.subresource:
@@ -196,7 +199,7 @@ def _generated_selector(job: Object) -> list[FieldError]:
         if label not in labels:
             out.append(required(at, words))
         elif labels[label] != expected[label]:
-            out.append(invalid(at, labels, words))
+            out.append(invalid(at, dict(sorted(labels.items())), words))
     matcher = workloads.compiled(spec["selector"])
     if matcher is not None and not matcher.matches(expected):
         out.append(invalid("spec.selector", spec["selector"], "`selector` not auto-generated"))
@@ -212,7 +215,7 @@ def _spec_with_selector(spec: Object) -> list[FieldError]:
     matcher = workloads.compiled(selector)
     if matcher is not None and not matcher.matches(labels):
         words = "`selector` does not match template `labels`"
-        out.append(invalid("spec.template.metadata.labels", labels, words))
+        out.append(invalid("spec.template.metadata.labels", dict(sorted(labels.items())), words))
     return out
 
 

@@ -143,6 +143,8 @@ def _http_get(handler: Object) -> None:
 def _field_ref(source: Object) -> None:
     if (field := source.get("fieldRef")) and not field.get("apiVersion"):
         field["apiVersion"] = "v1"
+    if (file := source.get("fileKeyRef")) is not None:
+        file.setdefault("optional", False)
     if (resource := source.get("resourceFieldRef")) is not None:
         resource.setdefault("divisor", "0")
 

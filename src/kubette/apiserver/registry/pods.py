@@ -91,6 +91,9 @@ class Pods(Strategy):
                     status[field] = before[field]
             return
         poddefaults.drop_disabled(new["spec"], old["spec"])
+        for field in ("priority", "preemptionPolicy"):  # the priority that admission gave stays
+            if new["spec"].get(field) is None and old["spec"].get(field) is not None:
+                new["spec"][field] = old["spec"][field]
         if ctx.subresource == "ephemeralcontainers":
             _only_spec(new, old, _with_ephemeral(old["spec"], new["spec"].get("ephemeralContainers")))
         elif ctx.subresource == "resize":

@@ -58,7 +58,7 @@ def validate_for(
     out: list[FieldError] = []
     labels = (template.get("metadata") or {}).get("labels") or {}
     if selector is not None and not selector.matches(labels):
-        out.append(invalid(f"{path}.metadata.labels", labels or None, _MISMATCH))
+        out.append(invalid(f"{path}.metadata.labels", dict(sorted(labels.items())) or None, _MISMATCH))
     out += validate(template, path)
     spec = template.get("spec") or {}
     if (policy := spec.get("restartPolicy") or "") != "Always":

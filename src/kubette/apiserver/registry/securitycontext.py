@@ -19,7 +19,12 @@ _MAX_SYSCTL = 253
 _SYSCTL_SEGMENT = "[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
 _SYSCTL = rf"^({_SYSCTL_SEGMENT}[\./])*{_SYSCTL_SEGMENT}$"
 _sysctl = re.compile(_SYSCTL).match
-_IPC_SYSCTLS = ("kernel.sem", "kernel.shm", "kernel.msg", "fs.mqueue.")
+_IPC_SYSCTLS = frozenset(
+    {
+        "kernel.sem", "kernel.shm", "kernel.shmall", "kernel.shmmax", "kernel.shmmni", "kernel.shm_rmid_forced",
+        "kernel.msg", "kernel.msgmax", "kernel.msgmnb", "kernel.msgmni",
+    }
+)  # fmt: skip
 _CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 
 
@@ -137,7 +142,7 @@ def _sysctls(sysctls: list[Object], spec: Object, path: str) -> list[FieldError]
         dotted = _dotted(name)
         if spec.get("hostNetwork") and dotted.startswith("net."):
             out.append(invalid(at, name, "may not be specified when 'hostNetwork' is true"))
-        elif spec.get("hostIPC") and dotted.startswith(_IPC_SYSCTLS):
+        elif spec.get("hostIPC") and (dotted in _IPC_SYSCTLS or dotted.startswith("fs.mqueue.")):
             out.append(invalid(at, name, "may not be specified when 'hostIPC' is true"))
         seen.add(name)
     return out

@@ -40,7 +40,7 @@ class StatefulSets(workloads.Workload):
             claim.setdefault("apiVersion", "v1")
             claim.setdefault("kind", "PersistentVolumeClaim")
             workloads.set_default(claim.setdefault("spec", {}), "volumeMode", "Filesystem")
-            claim["status"] = {"phase": "Pending"}
+            workloads.set_default(claim.setdefault("status", {}), "phase", "Pending")
         podtemplate.default(spec.setdefault("template", {}))
 
     def prepare_create(self, obj: Object, ctx: Context) -> None:
