@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -171,3 +172,25 @@ async def test_openapi_documents_are_kept_by_clients_until_they_change(api: Api)
         assert (answer.status, answer.headers["Location"]) == (301, path)
     async with api.session.get(api.url + "/openapi/v2") as answer:
         assert answer.headers["Cache-Control"] == "no-cache, private"
+
+
+async def test_a_damaged_row_is_named_and_can_be_deleted(tmp_path: Path) -> None:
+    path = f"{NS}/configmaps"
+    async with serving(tmp_path) as api:
+        for name in ("a", "b"):
+            await api.ok("POST", path, {"metadata": {"name": name}})
+    db = sqlite3.connect(tmp_path / "server" / "state.db")
+    db.execute("UPDATE log SET value=X'7B22C3' WHERE resource='configmaps' AND name='a'")
+    db.commit()
+    db.close()
+    async with serving(tmp_path) as api:
+        listed = await api.ok("GET", path)
+        assert [o["metadata"]["name"] for o in listed["items"]] == ["b"]
+        for method, body in (("GET", None), ("PUT", {"metadata": {"name": "a"}})):
+            code, status = await api.call(method, f"{path}/a", body)
+            assert code == 500 and 'configmaps "a": the stored object is damaged' in status["message"], status
+        assert (await api.ok("DELETE", f"{path}/a"))["status"] == "Success"
+        assert (await api.call("GET", f"{path}/a"))[0] == 404
+    async with serving(tmp_path) as api:
+        assert (await api.call("GET", f"{path}/a"))[0] == 404
+        await api.ok("POST", path, {"metadata": {"name": "a"}})

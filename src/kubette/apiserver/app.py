@@ -80,6 +80,8 @@ class App:
             call = Call(self, req, asked, user)
             if asked.kind is not None and (text := _DEPRECATED.get(asked.kind.group_resource)):
                 call.warnings.append(text)
+            if asked.kind is not None and asked.name and (asked.verb != "delete" or asked.subresource):
+                self.objects.refuse_damaged(asked.kind, call.namespace, asked.name)
             return await dispatch(asked)(call)
         except ApiError as e:
             return _failed(req, e)

@@ -11,7 +11,7 @@ import orjson
 from kubette.api.errors import BadRequest, InternalError, Timeout
 from kubette.api.kinds import Kind
 from kubette.apiserver.convert import conversion, stored_resource
-from kubette.store import Entry, Store, StoreError
+from kubette.store import Entry, Key, Store, StoreError
 
 Object = dict[str, Any]
 
@@ -35,6 +35,22 @@ class Objects:
     def values(self, kind: Kind, namespace: str) -> Sequence[bytes]:
         """The objects of a kind in a namespace, as they are stored."""
         return [entry.value for entry in self.store.head_list(stored_resource(kind), namespace)]
+
+    # ---- damaged entries
+
+    def refuse_damaged(self, kind: Kind, namespace: str, name: str) -> None:
+        """Raises InternalError for an object whose stored bytes cannot be read."""
+        if (stored_resource(kind), namespace, name) in self.store.damaged:
+            raise InternalError(
+                f'{kind.group_resource} "{name}": the stored object is damaged and cannot be read; delete it'
+            )
+
+    def remove_damaged(self, kind: Kind, namespace: str, name: str) -> Pending | None:
+        """Remove what is stored of a damaged object; None where it is not damaged."""
+        if (stored_resource(kind), namespace, name) not in self.store.damaged:
+            return None
+        meta = {"name": name, **({"namespace": namespace} if namespace else {}), "uid": ""}
+        return self.put(kind, {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": meta}, delete=True)
 
     # ---- entries
 
@@ -74,6 +90,15 @@ def load(entry: Entry) -> Object:
     """The stored object as a dict of its own."""
     obj: Object = orjson.loads(entry.value)
     return obj
+
+
+def is_sound(key: Key, value: bytes) -> bool:
+    """Whether stored bytes are the object of that key."""
+    try:
+        meta = orjson.loads(value)["metadata"]
+        return isinstance(value, bytes) and (meta.get("namespace") or "", meta["name"]) == key[1:]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return False
 
 
 class Pending:

@@ -15,6 +15,7 @@ from kubette.apiserver import bootstrap, expiry, registry
 from kubette.apiserver.app import App
 from kubette.apiserver.config import ServerConfig
 from kubette.apiserver.edge import Edge
+from kubette.apiserver.objects import is_sound
 from kubette.apiserver.registry import RegistryConfig, strategy_for
 from kubette.apiserver.registry.base import Strategy
 from kubette.store import SqliteLog, Store
@@ -29,11 +30,13 @@ async def run(config: ServerConfig, ready: asyncio.Event | None = None) -> None:
     """Serve until cancelled. ``ready`` is set once requests are answered. OSError when the address is taken, or
     the datastore cannot be opened."""
     try:
-        store = Store(SqliteLog(config.data_dir / "state.db"))
+        store = Store(SqliteLog(config.data_dir / "state.db"), sound=is_sound)
     except StoreError as error:
         raise OSError(f"datastore {error}") from error
     try:
         await store.start()
+        for key in store.damaged:
+            _log.error("the stored object %s is damaged and is not served: delete it", "/".join(filter(None, key)))
         app = App(config, store)
         await _restore(app)
         await bootstrap.run(app.objects, config)

@@ -71,8 +71,14 @@ class _Table:
 class Store:
     """The datastore as the API server sees it. ``await start()`` before use, ``close()`` after."""
 
-    def __init__(self, log: Log, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, log: Log, clock: Callable[[], float] = time.monotonic, sound: Callable[[Key, bytes], bool] | None = None
+    ) -> None:
+        """``sound``: whether a loaded value can be read. One that cannot is set aside in ``damaged``, with its
+        revision; writing or deleting its key removes it."""
         self._log = log
+        self._sound = sound
+        self.damaged: dict[Key, int] = {}
         self._clock = clock
         self._tables: dict[str, _Table] = {}
         self._pending: dict[Key, Entry | None] = {}
@@ -91,6 +97,7 @@ class Store:
             self._table(record.key[0]).apply(record)
             self._note_garbage(record)
             self.rev = record.rev
+        self._set_damaged_aside()
         self._head_rev = self.floor = self.rev
         for table in self._tables.values():
             table.ring.compact(self.rev)
@@ -98,6 +105,17 @@ class Store:
 
     def close(self) -> None:
         self._log.close()
+
+    def _set_damaged_aside(self) -> None:
+        if self._sound is None:
+            return
+        for resource, table in self._tables.items():
+            for (namespace, name), entry in list(self.items(resource)):
+                key = (resource, namespace, name)
+                if not self._sound(key, entry.value):
+                    self.damaged[key] = entry.rev
+                    version = table.version
+                    table.apply(Record(version, key, b"", True, entry.rev))
 
     # ---- reading: committed
 
@@ -198,7 +216,7 @@ class Store:
         self._pending_rev[key] = rev
         waiter: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._waiters[rev] = waiter
-        self._log.append(Record(rev, key, value, deleted, old.rev if old else 0))
+        self._log.append(Record(rev, key, value, deleted, old.rev if old else self.damaged.get(key, 0)))
         return waiter
 
     def _committed(self, batch: Sequence[Record], error: Exception | None) -> None:
@@ -211,6 +229,7 @@ class Store:
             resource = record.key[0]
             touched.add(resource)
             table = self._table(resource)
+            self.damaged.pop(record.key, None)
             old = table.apply(record)
             table.ring.push(
                 Event(
