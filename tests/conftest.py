@@ -1,8 +1,9 @@
-"""Settings for all tests: a property is never refuted by a slow machine (Hypothesis' deadline of 200 ms an example)."""
+"""Settings for all tests: a slow machine never refutes a property (Hypothesis' deadline for an example, and its check
+for slow generation of data)."""
 
 from __future__ import annotations
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-settings.register_profile("kubette", deadline=None)
+settings.register_profile("kubette", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("kubette")

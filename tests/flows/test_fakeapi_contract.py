@@ -66,8 +66,9 @@ async def test_names_revisions_and_conflicts(api: Api) -> None:
         await api.update(MAPS, {**made, "data": {"k": "3"}})
     same = await api.update(MAPS, changed)
     assert meta.resource_version(same) == meta.resource_version(changed), "nothing changed, nothing written"
-    with pytest.raises(errors.Conflict):
+    with pytest.raises(errors.Invalid) as other:
         await api.patch(MAPS, "a", {"metadata": {"uid": "other"}, "data": {"k": "4"}}, "default")
+    assert errors.other_uid(other.value)
     with pytest.raises(errors.Conflict):
         await api.delete(MAPS, "a", "default", uid="other")
     await api.delete(MAPS, "a", "default", uid=meta.uid(made))

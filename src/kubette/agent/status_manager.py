@@ -85,6 +85,8 @@ class StatusManager:
             self._wanted = self._wanted or wanted
             await asyncio.sleep(_RETRY_SECONDS)
         except errors.ApiError as error:
+            if errors.other_uid(error):
+                return
             log.warning("status of pod %s/%s refused: %s", self._namespace, self._name, error.message)
 
     async def delete(self) -> None:

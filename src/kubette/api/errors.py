@@ -257,6 +257,13 @@ def invalid_object(kind: str, name: str, errors: Sequence[FieldError], group: st
     return Invalid(f'{kind_group} "{name}" is invalid: {text}', details=details)
 
 
+def other_uid(error: ApiError) -> bool:
+    """Whether a patch that carries ``metadata.uid`` met another object of the same name: the uid is immutable, so
+    upstream answers Invalid, not Conflict."""
+    causes = (error.details or {}).get("causes") or ()
+    return isinstance(error, Invalid) and any(cause.get("field") == "metadata.uid" for cause in causes)
+
+
 def invalid_patch(patched: Any, why: str) -> Invalid:
     """The patch applies, but what it makes cannot be decoded as the object (422, of no kind, as upstream answers)."""
     import json

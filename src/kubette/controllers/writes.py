@@ -45,7 +45,7 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """``target`` names the object (its uid is a precondition); NotFound is fine."""
+    """``target`` names the object. NotFound is fine, and so is another object of the name if ``patch`` has the uid."""
 
     kind: Kind
     target: Object
@@ -109,6 +109,10 @@ async def apply(api: Api, write: Write) -> Object | None:
         )
     except errors.NotFound:
         return None
+    except errors.Invalid as error:
+        if errors.other_uid(error):
+            return None
+        raise
     except errors.Conflict:
         if isinstance(write, Delete) and write.version is None:  # an object of that name, but another one
             return None

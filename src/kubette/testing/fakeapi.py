@@ -164,7 +164,10 @@ class FakeApi:
             new = patches.strategic_merge(kind.schema, base, patch)
         else:
             new = patches.merge_patch(base, patch)
-        if (new["metadata"].get("uid"), meta.resource_version(new)) != (meta.uid(base), meta.resource_version(base)):
+        if new["metadata"].get("uid") != meta.uid(base):
+            why = errors.invalid("metadata.uid", new["metadata"].get("uid"), "field is immutable")
+            raise errors.invalid_object(kind.kind, name, [why], kind.group)
+        if meta.resource_version(new) != meta.resource_version(base):
             raise errors.conflict(kind.plural, name, kind.group)
         if subresource == "scale":
             new = with_scale(old, new)
