@@ -51,24 +51,32 @@ def hierarchies() -> Hierarchies:
 
 
 def create(h: Hierarchies, path: str) -> None:
-    """Make a group in every hierarchy, able to hold processes and limits."""
+    """Make a group in every hierarchy, able to hold processes and limits.
+
+    Each level is completed also where its directory exists: another thread may be in the middle of making it, and a
+    killed agent may have left it half made."""
     for root in h.roots():
         at = root
         for part in Path(path).parts:
             parent, at = at, at / part
-            if at.is_dir():
-                continue
             at.mkdir(exist_ok=True)
             if root == h.v1.get("cpuset"):
-                for name in ("cpuset.cpus", "cpuset.mems"):
-                    (at / name).write_text((parent / name).read_text())
+                _inherit_cpuset(parent, at)
             if h.is_v2:
                 _delegate(parent)
 
 
+def _inherit_cpuset(parent: Path, group: Path) -> None:
+    """A cpuset group without CPUs or memory nodes takes no process (ENOSPC): it starts with those of its parent."""
+    for name in ("cpuset.cpus", "cpuset.mems"):
+        if not (group / name).read_text().strip():
+            (group / name).write_text((parent / name).read_text())
+
+
 def _delegate(group: Path) -> None:
-    have = (group / "cgroup.controllers").read_text().split()
-    for name in have:
+    """Hand every controller that ``group`` has on to the groups below it."""
+    given = set((group / "cgroup.subtree_control").read_text().split())
+    for name in set((group / "cgroup.controllers").read_text().split()) - given:
         try:
             (group / "cgroup.subtree_control").write_text(f"+{name}")
         except OSError:
